@@ -1,0 +1,1 @@
+"""Palletflow: a haulier's orders, connected with the UK pallet networks."""

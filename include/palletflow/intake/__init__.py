@@ -1,0 +1,1 @@
+"""The regular order import flow, the same for API pulls and files."""

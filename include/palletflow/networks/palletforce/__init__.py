@@ -1,0 +1,1 @@
+"""Palletforce: wire contract in docs/contracts/palletforce.md."""

@@ -1,0 +1,1 @@
+"""The order store: the only room with SQL."""
