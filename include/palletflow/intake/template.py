@@ -1,0 +1,292 @@
+"""Import templates: which wire field becomes which field of a consignment, as data.
+
+Each network ships a `template.yaml`; a deployment can lay its own file over it, key by key, without touching code.
+A template is checked twice: against the published schema (template.schema.json) and against the wire fields that the
+network's contract knows, so that a wrong path is found when it is written and not as a field that stays empty.
+
+A path names a wire field: `serviceName`, `collectionAddress.postcode`, `notes[].value` (all elements),
+`datesAndTimes[dateTimeType=COLD].value` (the first element with that value). Case does not matter.
+"""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from palletflow import checked_yaml
+from palletflow.checked_yaml import FileFault
+
+SCHEMA = Path(__file__).with_name("template.schema.json")
+STEP = re.compile(r"(?P<name>\w+)(?:\[(?:(?P<key>\w+)=(?P<value>[^\]]*))?(?P<list>\])|$)")
+
+Record = Mapping[str, Any]
+Getter = Callable[[Record], Any]
+
+
+class Fault(NamedTuple):
+    """Why a record cannot become a consignment: reason code, wire field, and a sentence for the person who mends it."""
+
+    code: str
+    field: str
+    reason: str
+
+
+class Reading(NamedTuple):
+    """What a template made of a record: values by field of ours, faults that reject it, warnings that do not."""
+
+    values: dict[str, Any]
+    faults: list[Fault]
+    warnings: list[str]
+
+
+class _Refused(Exception):
+    """A value that cannot be read; `code` is the reason code."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Template:
+    """A compiled template. `codes` holds its code tables, `digest` changes whenever its content does."""
+
+    def __init__(self, content: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
+        """`kinds` says for each field of ours how its text is read; see READERS."""
+        self.codes: Mapping[str, Mapping[str, Any]] = content["codes"]
+        self.aliases: Mapping[str, str] = {
+            alias.casefold(): name.casefold()
+            for name, aliases in content["response_aliases"].items()
+            for alias in aliases
+        }
+        self.unknown_account_is_rejected = content["customer"]["unknown_account"] == "reject"
+        self.digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+        self._fields = [
+            (name, spec["path"], getter(spec["path"]), self._reader(kinds[name], spec), spec.get("required", False))
+            for name, spec in content["fields"].items()
+        ]
+
+    def _reader(self, kind: str, spec: Mapping[str, Any]) -> Callable[[Any, list[str]], Any]:
+        return partial(READERS[kind], spec, self.codes.get(spec.get("codes", ""), {}))
+
+    def read(self, record: Record) -> Reading:
+        """Reads every field of a folded record (lower-case keys, trimmed text); faults are collected, not raised."""
+        values: dict[str, Any] = {}
+        faults: list[Fault] = []
+        warnings: list[str] = []
+        for name, path, get, read, required in self._fields:
+            try:
+                value = read(get(record), warnings)
+            except _Refused as refused:
+                faults.append(Fault(refused.code, path, f"{path}: {refused}"))
+                continue
+            if required and not value:
+                faults.append(Fault("MISSING_VALUE", path, f"{path}: is required and is empty or absent"))
+            values[name] = value
+        return Reading(values, faults, warnings)
+
+
+def load(shipped: Path, override: Path | None, kinds: Mapping[str, str], wire_fields: frozenset[str]) -> Template:
+    """Loads a network's template with the deployment's own laid over it.
+
+    `wire_fields`: every path of the contract, lower case, list brackets left out. Raises FileFault with all faults.
+    """
+    content = checked_yaml.read(shipped)
+    if override is not None:
+        content = _laid_over(content, checked_yaml.read(override))
+    file = override or shipped
+    faults = checked_yaml.check(content, SCHEMA)
+    if not faults:
+        faults = [*_unknown_targets(content, kinds), *_wrong_paths(content, wire_fields), *_wrong_tables(content)]
+    if faults:
+        raise FileFault(file, faults)
+    return Template(content, kinds)
+
+
+def _laid_over(base: Any, over: Any) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {**base, **{key: _laid_over(base.get(key), value) for key, value in over.items()}}
+    return over
+
+
+def _unknown_targets(content: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterable[str]:
+    for name in content["fields"]:
+        if name not in kinds:
+            yield f"fields.{name}: is no field of a consignment;{_near(name, kinds)}"
+    for name in kinds:
+        if name not in content["fields"]:
+            yield f"fields.{name}: is missing"
+
+
+def _wrong_paths(content: Mapping[str, Any], wire_fields: frozenset[str]) -> Iterable[str]:
+    known = wire_fields | {name.casefold() for name in content["extra_fields"]}
+    for name, spec in content["fields"].items():
+        plain = re.sub(r"\[[^\]]*\]", "", spec["path"]).casefold()
+        if plain not in known:
+            yield (
+                f"fields.{name}.path: the network sends no field '{spec['path']}';{_near(plain, known)}"
+                " a field only your account has goes under extra_fields first"
+            )
+
+
+def _wrong_tables(content: Mapping[str, Any]) -> Iterable[str]:
+    for name, spec in content["fields"].items():
+        if "codes" in spec and spec["codes"] not in content["codes"]:
+            yield f"fields.{name}.codes: there is no table '{spec['codes']}' under codes"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" did you mean '{near[0]}'?" if near else ""
+
+
+# Paths
+
+
+def getter(path: str) -> Getter:
+    """Compiles a path into a function that gives the value in a folded record; "" (or []) when it is not there."""
+    name, *rest = path.split(".", 1)
+    step = STEP.fullmatch(name)
+    if step is None:
+        raise ValueError(f"'{path}' is not a path")
+    key = step["name"].casefold()
+    after = getter(rest[0]) if rest else None
+    if step["list"] is None:
+        return partial(_part, key, after) if after else partial(_value, key)
+    if step["key"]:
+        return partial(_first, key, step["key"].casefold(), step["value"].casefold(), after)
+    return partial(_all, key, after)
+
+
+def _value(key: str, record: Record) -> Any:
+    return record.get(key, "")
+
+
+def _part(key: str, after: Getter, record: Record) -> Any:
+    inner = record.get(key)
+    return after(inner) if isinstance(inner, dict) else ""
+
+
+def _first(key: str, by: str, wanted: str, after: Getter | None, record: Record) -> Any:
+    for element in _elements(record, key):
+        if str(element.get(by, "")).casefold() == wanted:
+            return after(element) if after else element
+    return ""
+
+
+def _all(key: str, after: Getter | None, record: Record) -> list[Any]:
+    return [after(element) if after else element for element in _elements(record, key)]
+
+
+def _elements(record: Record, key: str) -> list[dict[str, Any]]:
+    elements = record.get(key)
+    return [element for element in elements if isinstance(element, dict)] if isinstance(elements, list) else []
+
+
+# Readers: (field spec, code table, value, warnings) -> value; raise _Refused
+
+
+def _text(spec: Mapping[str, Any], _table: Mapping[str, Any], value: Any, _warnings: list[str]) -> str:
+    if not isinstance(value, str):
+        raise _Refused("BAD_FORMAT", f"must be one value, not {json.dumps(value, default=str)[:60]}")
+    if not value:
+        return str(spec.get("default", ""))
+    if "\x00" in value:
+        raise _Refused("BAD_FORMAT", "holds a NUL character")
+    if len(value) > int(spec.get("max_length", 500)):
+        raise _Refused("TOO_LONG", f"has {len(value)} characters, at most {spec.get('max_length', 500)} fit")
+    if "pattern" in spec and not re.fullmatch(spec["pattern"], value):
+        raise _Refused(
+            spec.get("reason_code", "BAD_FORMAT"),
+            f"'{value}' is not {spec.get('means', 'of the form ' + spec['pattern'])}",
+        )
+    return value
+
+
+def _code(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> str:
+    text = _text(spec, table, value, warnings)
+    if text and text not in table:
+        warnings.append(f"{spec['path']}: unknown code '{text}' kept as it came")
+    return text
+
+
+def _codes(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> list[str]:
+    found = _text(spec, table, value, warnings).split()
+    warnings.extend(f"{spec['path']}: unknown code '{code}' kept as it came" for code in found if code not in table)
+    return [table.get(code, {}).get("read_as", code) for code in found]
+
+
+def _texts(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> list[str]:
+    if not isinstance(value, list):
+        raise _Refused("BAD_FORMAT", "must be a list")
+    return [text for text in (_text(spec, table, element, warnings) for element in value) if text]
+
+
+def _decimal(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> Decimal | None:
+    text = _text(spec, table, value, warnings)
+    if not text:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise _Refused("BAD_FORMAT", f"'{text}' is not a number") from None
+    least, most = Decimal(spec["least"]), Decimal(spec["most"])
+    if not number.is_finite() or not least <= number <= most:
+        raise _Refused("BAD_FORMAT", f"'{text}' is not between {least} and {most}")
+    return number
+
+
+def _whole(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> int | None:
+    number = _decimal(spec, table, value, warnings)
+    if number is None:
+        return None
+    if number != number.to_integral_value():
+        raise _Refused("BAD_FORMAT", f"'{number}' is not a whole number")
+    return int(number)
+
+
+def _date(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> date | None:
+    text = _text(spec, table, value, warnings)
+    if not text:
+        return None
+    for form in spec["formats"]:
+        try:
+            found = datetime.strptime(text, form)  # noqa: DTZ007 - a calendar day has no zone
+        except ValueError:
+            continue
+        if not 2000 <= found.year <= 2100:
+            raise _Refused("BAD_FORMAT", f"'{text}' is not a date of this century")
+        return found.date()
+    raise _Refused("BAD_FORMAT", f"'{text}' is not a date of the form {' or '.join(spec['formats'])}")
+
+
+def _pallets(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> list[str]:
+    """One type a pallet, from lines of type and count."""
+    types: list[str] = []
+    count_spec = {"least": "1", "most": "99"}
+    for line in value:
+        count = _whole(count_spec, table, line.get(spec["count"].casefold(), ""), warnings)
+        pallet_type = _code({"path": spec["type"]}, table, line.get(spec["type"].casefold(), ""), warnings)
+        if not pallet_type:
+            raise _Refused("MISSING_VALUE", f"a line has no {spec['type']}")
+        types += [pallet_type] * (count or 0)
+    if len(types) > 99:
+        raise _Refused("BAD_FORMAT", f"{len(types)} pallets, at most 99 fit a consignment")
+    return types
+
+
+READERS: Mapping[str, Callable[..., Any]] = {
+    "text": _text,
+    "code": _code,
+    "codes": _codes,
+    "texts": _texts,
+    "decimal": _decimal,
+    "whole": _whole,
+    "date": _date,
+    "pallets": _pallets,
+}

@@ -1,0 +1,393 @@
+"""Writes imported consignments in bulk: COPY into a staging table, then set-based SQL in one transaction.
+
+Three rules hold whatever is interrupted or runs side by side:
+the batch, its raw records, the orders and the watermark commit together or not at all;
+a consignment read earlier never overwrites one read later;
+what did not change gets no new row version.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from palletflow.orders.consignment import Address, Consignment
+from palletflow.store.connection import Connection
+
+ADDRESS = Address._fields
+# Consignment fields that are columns of their own name in both the staging table and `consignments`.
+ROUTED = tuple(
+    field
+    for field in Consignment._fields
+    if field not in ("customer_code", "reference", "reference_2", "pallet_types", "pickup", "delivery")
+)
+COLUMN_TYPES = {
+    "registered": "boolean",
+    "our_roles": "text[]",
+    "surcharges": "text[]",
+    "notes": "text[]",
+    "pallet_types": "text[]",
+    "collection_date": "date",
+    "delivery_date": "date",
+    "weight_kg": "numeric",
+    "pallet_spaces": "numeric",
+    "carton_count": "integer",
+    "network_updated_at": "timestamptz",
+}
+FLAT = (
+    *(field for field in Consignment._fields if field not in ("pickup", "delivery")),
+    *(f"pickup_{part}" for part in ADDRESS),
+    *(f"delivery_{part}" for part in ADDRESS),
+)
+# What a person calls a change; the moment the network touched the record alone is none.
+COMPARED = tuple(field for field in FLAT if field not in ("tracking_number", "network_updated_at"))
+RECORD = (
+    "ordinal", "record_id", "record_key", "raw", "raw_digest", "input_digest", "read_at",
+    "only_if_known", "reason_code", "field", "reason", "warnings",
+)  # fmt: skip
+
+
+class StagedRecord(NamedTuple):
+    """A raw record and what the template made of it.
+
+    `record_id` is the quarantined row being replayed, None for a first reading. A good record has a `consignment`,
+    a rejected one a `reason_code` and a `reason`. `only_if_known`: no order is made for it, only an existing one is
+    updated.
+    """
+
+    record_id: int | None
+    record_key: str
+    raw: str
+    raw_digest: bytes
+    input_digest: bytes
+    read_at: datetime
+    only_if_known: bool
+    reason_code: str | None
+    field: str | None
+    reason: str | None
+    warnings: list[str]
+    consignment: Consignment | None
+
+
+class Batch(NamedTuple):
+    """Where a batch came from. `party` is the depot or file asked; `run` names the Airflow run or the command."""
+
+    network: str
+    stream: str
+    party: str
+    run: str
+    actor: str
+    fetched_at: datetime
+    window: tuple[datetime, datetime] | None
+    pages: int
+    moves_watermark: bool
+
+
+class Counts(NamedTuple):
+    """What became of the records of a batch."""
+
+    records: int
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    ignored: int
+
+
+def _column(name: str) -> str:
+    return f"{name} {COLUMN_TYPES.get(name, 'text')}"
+
+
+STAGING = f"""
+CREATE TEMP TABLE IF NOT EXISTS staged (
+    ordinal integer PRIMARY KEY, record_id bigint, record_key text, raw text, raw_digest bytea, input_digest bytea,
+    read_at timestamptz, only_if_known boolean, reason_code text, field text, reason text,
+    warnings text[], {", ".join(map(_column, FLAT))}
+)
+"""
+COPY = f"COPY staged ({', '.join((*RECORD, *FLAT))}) FROM STDIN"
+NOTHING = (None,) * len(FLAT)
+
+# The last word on each key counts; a number that we hold ourselves (imported tracking ID) matches too.
+MATCH = """
+CREATE TEMP TABLE matched ON COMMIT DROP AS
+SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS changes,
+       CASE
+           WHEN s.ordinal < max(s.ordinal) OVER (PARTITION BY s.record_key) THEN 'superseded'
+           WHEN held.read_at > s.read_at THEN 'outdated'
+           WHEN held.id IS NULL AND s.only_if_known THEN 'unknown'
+           WHEN held.id IS NULL THEN 'created'
+           WHEN held.input_digest = s.input_digest THEN 'unchanged'
+           ELSE 'updated'
+       END AS outcome
+FROM staged s
+LEFT JOIN LATERAL (
+    SELECT c.id, c.order_id, c.read_at, c.input_digest
+    FROM consignments c
+    WHERE c.network = %(network)s AND c.tracking_number = s.tracking_number
+    ORDER BY c.registered DESC, c.id
+    LIMIT 1
+) held ON true
+WHERE s.reason_code IS NULL;
+"""
+NUMBER_THE_NEW = """
+UPDATE matched SET order_id = nextval(pg_get_serial_sequence('orders', 'id')),
+                   consignment_id = nextval(pg_get_serial_sequence('consignments', 'id'))
+WHERE outcome = 'created';
+"""
+
+
+def _held(column: str) -> str:
+    """SQL for the stored value of a compared column."""
+    if column == "customer_code":
+        return "customer.code"
+    if column in ("reference", "reference_2"):
+        return f"o.{column}"
+    if column == "pallet_types":
+        return (
+            "(SELECT array_agg(pallet_type ORDER BY number) FROM pallets p"
+            " WHERE p.consignment_id = c.id AND removed_at IS NULL)"
+        )
+    kind, _, part = column.partition("_")
+    if part in ADDRESS and kind in ("pickup", "delivery"):
+        return f"{kind}_stop.{part}"
+    return f"c.{column}"
+
+
+# An order that is not the network's own keeps its customer and references, whatever the network says of them.
+FIND_CHANGES = f"""
+UPDATE matched m
+SET changes = found.changes, outcome = CASE WHEN found.changes IS NULL THEN 'unchanged' ELSE 'updated' END
+FROM (
+    SELECT m.ordinal, (
+        SELECT jsonb_object_agg(now_said.key, jsonb_build_array(held.value, now_said.value))
+        FROM jsonb_each(jsonb_build_object({", ".join(f"'{c}', s.{c}" for c in COMPARED)})) now_said
+        JOIN jsonb_each(jsonb_build_object({", ".join(f"'{c}', {_held(c)}" for c in COMPARED)})) held USING (key)
+        WHERE held.value IS DISTINCT FROM now_said.value
+          AND (o.source = %(network)s OR key NOT IN ('customer_code', 'reference', 'reference_2'))
+    ) AS changes
+    FROM matched m
+    JOIN staged s USING (ordinal)
+    JOIN consignments c ON c.id = m.consignment_id
+    JOIN orders o ON o.id = c.order_id
+    JOIN customers customer ON customer.id = o.customer_id
+    JOIN stops pickup_stop ON pickup_stop.consignment_id = c.id AND pickup_stop.kind = 'pickup'
+    JOIN stops delivery_stop ON delivery_stop.consignment_id = c.id AND delivery_stop.kind = 'delivery'
+    WHERE m.outcome = 'updated'
+) found
+WHERE found.ordinal = m.ordinal;
+"""  # noqa: S608 - names are our own constants
+COUNT = """
+SELECT count(*), count(*) FILTER (WHERE outcome = 'created'), count(*) FILTER (WHERE outcome = 'updated'),
+       count(*) FILTER (WHERE outcome = 'unchanged'), count(*) FILTER (WHERE reason_code IS NOT NULL),
+       count(*) FILTER (WHERE outcome IN ('superseded', 'outdated', 'unknown'))
+FROM staged LEFT JOIN matched USING (ordinal);
+"""
+INSERT_BATCH = """
+INSERT INTO inbound_batches (network, stream, party, run, window_from, window_to, pages, records, created, updated,
+                             unchanged, rejected, ignored, fetched_at)
+VALUES (%(network)s, %(stream)s, %(party)s, %(run)s, %(window_from)s, %(window_to)s, %(pages)s, %(records)s,
+        %(created)s, %(updated)s, %(unchanged)s, %(rejected)s, %(ignored)s, %(fetched_at)s)
+RETURNING id;
+"""
+INSERT_ORDERS = """
+INSERT INTO orders (id, customer_id, source, source_key, reference, reference_2) OVERRIDING SYSTEM VALUE
+SELECT m.order_id, customer.id, %(network)s, s.tracking_number, s.reference, s.reference_2
+FROM matched m JOIN staged s USING (ordinal) JOIN customers customer ON customer.code = s.customer_code
+WHERE m.outcome = 'created' ORDER BY m.ordinal;
+"""
+INSERT_CONSIGNMENTS = f"""
+INSERT INTO consignments (id, order_id, network, dispatch_state, lifecycle_status, input_digest, read_at,
+                          {", ".join(ROUTED)}) OVERRIDING SYSTEM VALUE
+SELECT m.consignment_id, m.order_id, %(network)s, 'not_needed', 'CREATED', s.input_digest, s.read_at,
+       {", ".join(f"s.{column}" for column in ROUTED)}
+FROM matched m JOIN staged s USING (ordinal)
+WHERE m.outcome = 'created' ORDER BY m.ordinal;
+"""  # noqa: S608
+UPDATE_ORDERS = """
+UPDATE orders o
+SET customer_id = customer.id, reference = s.reference, reference_2 = s.reference_2, updated_at = now()
+FROM matched m JOIN staged s USING (ordinal) JOIN customers customer ON customer.code = s.customer_code
+WHERE m.outcome = 'updated' AND o.id = m.order_id AND o.source = %(network)s
+  AND m.changes ?| ARRAY['customer_code', 'reference', 'reference_2'];
+"""
+UPDATE_CONSIGNMENTS = f"""
+UPDATE consignments c
+SET input_digest = s.input_digest, read_at = s.read_at, updated_at = now(),
+    {", ".join(f"{column} = s.{column}" for column in ROUTED)}
+FROM matched m JOIN staged s USING (ordinal)
+WHERE m.outcome = 'updated' AND c.id = m.consignment_id;
+"""  # noqa: S608
+# A network never deletes an order: what it cancels, a person looks at.
+FLAG_CANCELLED = """
+UPDATE orders o SET review_reason = 'Cancelled in the network; check with the customer', updated_at = now()
+FROM matched m JOIN staged s USING (ordinal)
+WHERE m.outcome = 'updated' AND o.id = m.order_id AND s.network_status = 'CANCELLED'
+  AND m.changes ? 'network_status' AND o.review_reason IS NULL;
+"""
+STOP_COLUMNS = ("depot", *ADDRESS, "planned_date")
+UPSERT_STOPS = f"""
+INSERT INTO stops AS held (consignment_id, kind, {", ".join(STOP_COLUMNS)})
+SELECT m.consignment_id, stop.*
+FROM matched m JOIN staged s USING (ordinal)
+CROSS JOIN LATERAL (VALUES
+    ('pickup', '', {", ".join(f"s.pickup_{part}" for part in ADDRESS)}, s.collection_date),
+    ('collection_depot', s.collecting_depot, {", ".join("''" for _ in ADDRESS)}, s.collection_date),
+    ('delivery_depot', s.delivery_depot, {", ".join("''" for _ in ADDRESS)}, s.delivery_date),
+    ('delivery', '', {", ".join(f"s.delivery_{part}" for part in ADDRESS)}, s.delivery_date)
+) AS stop (kind, {", ".join(STOP_COLUMNS)})
+WHERE m.outcome IN ('created', 'updated')
+ON CONFLICT (consignment_id, kind) DO UPDATE
+SET {", ".join(f"{column} = excluded.{column}" for column in STOP_COLUMNS)}
+WHERE ({", ".join(f"held.{column}" for column in STOP_COLUMNS)})
+      IS DISTINCT FROM ({", ".join(f"excluded.{column}" for column in STOP_COLUMNS)});
+"""  # noqa: S608
+UPSERT_PALLETS = """
+INSERT INTO pallets AS held (consignment_id, number, pallet_type)
+SELECT m.consignment_id, pallet.number, pallet.pallet_type
+FROM matched m JOIN staged s USING (ordinal)
+CROSS JOIN LATERAL unnest(s.pallet_types) WITH ORDINALITY AS pallet (pallet_type, number)
+WHERE m.outcome = 'created' OR m.outcome = 'updated' AND m.changes ? 'pallet_types'
+ON CONFLICT (consignment_id, number) DO UPDATE SET pallet_type = excluded.pallet_type, removed_at = NULL
+WHERE held.pallet_type <> excluded.pallet_type OR held.removed_at IS NOT NULL;
+"""
+REMOVE_PALLETS = """
+UPDATE pallets p SET removed_at = now()
+FROM matched m JOIN staged s USING (ordinal)
+WHERE m.outcome = 'updated' AND m.changes ? 'pallet_types'
+  AND p.consignment_id = m.consignment_id AND p.number > cardinality(s.pallet_types) AND p.removed_at IS NULL;
+"""
+INSERT_ACTIVITY = """
+INSERT INTO activity (consignment_id, batch_id, kind, actor, source, changes, warnings)
+SELECT m.consignment_id, %(batch_id)s, m.outcome, %(actor)s, %(source)s, m.changes, s.warnings
+FROM matched m JOIN staged s USING (ordinal)
+WHERE m.outcome IN ('created', 'updated') ORDER BY m.ordinal;
+"""
+WHY_IGNORED = """
+    CASE m.outcome
+        WHEN 'superseded' THEN 'A later record of the same key came in the same batch'
+        WHEN 'outdated' THEN 'A newer reading of this consignment has already landed'
+        WHEN 'unknown' THEN 'The network has it as ' || s.network_status || ' and no order of ours holds its number'
+        ELSE s.reason
+    END
+"""
+OUTCOME = """
+    CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN 'ignored' ELSE coalesce(m.outcome, 'rejected') END
+"""
+REASON_CODE = (
+    "CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN upper(m.outcome) ELSE s.reason_code END"
+)
+LAND = f"""
+INSERT INTO inbound_records AS held (batch_id, network, stream, record_key, raw, raw_digest, read_at, outcome,
+                                     reason_code, field, reason, warnings, consignment_id)
+SELECT DISTINCT ON (s.raw_digest) %(batch_id)s, %(network)s, %(stream)s, s.record_key, s.raw, s.raw_digest, s.read_at,
+       {OUTCOME}, {REASON_CODE}, s.field, {WHY_IGNORED}, s.warnings, m.consignment_id
+FROM staged s LEFT JOIN matched m USING (ordinal)
+WHERE s.record_id IS NULL
+ORDER BY s.raw_digest, s.ordinal DESC
+ON CONFLICT (network, stream, raw_digest) DO UPDATE
+SET outcome = excluded.outcome, reason_code = excluded.reason_code, field = excluded.field, reason = excluded.reason,
+    warnings = excluded.warnings, consignment_id = excluded.consignment_id
+WHERE held.outcome IN ('rejected', 'ignored') AND held.settled_at IS NULL
+  AND excluded.reason_code IS DISTINCT FROM held.reason_code;
+"""  # noqa: S608
+SETTLE_REPLAYED = f"""
+UPDATE inbound_records held
+SET replays = replays + 1,
+    settled_at = CASE WHEN s.reason_code IS NULL THEN now() END,
+    settled_by = CASE WHEN s.reason_code IS NULL THEN {OUTCOME} || ' by replay: ' || %(actor)s END,
+    reason_code = coalesce(s.reason_code, held.reason_code), field = coalesce(s.field, held.field),
+    reason = coalesce(s.reason, held.reason), warnings = s.warnings, consignment_id = m.consignment_id
+FROM staged s LEFT JOIN matched m USING (ordinal)
+WHERE held.id = s.record_id;
+"""  # noqa: S608
+SETTLE_OLDER = """
+UPDATE inbound_records held SET settled_at = now(), settled_by = 'a later version of the record landed'
+FROM staged s JOIN matched m USING (ordinal)
+WHERE held.network = %(network)s AND held.record_key = s.record_key AND held.outcome = 'rejected'
+  AND held.settled_at IS NULL AND held.read_at <= s.read_at AND held.raw_digest <> s.raw_digest
+  AND m.outcome IN ('created', 'updated', 'unchanged');
+"""
+MOVE_WATERMARK = """
+INSERT INTO watermarks AS held (network, stream, party, high, batch_id)
+VALUES (%(network)s, %(stream)s, %(party)s, %(window_to)s, %(batch_id)s)
+ON CONFLICT (network, stream, party) DO UPDATE
+SET high = excluded.high, batch_id = excluded.batch_id, moved_at = now()
+WHERE held.high < excluded.high;
+"""
+
+
+def digests(conn: Connection, network: str, tracking_numbers: list[str]) -> dict[str, bytes]:
+    """The input digest of each of these consignments that the network has registered with us."""
+    rows = conn.execute(
+        "SELECT tracking_number, input_digest FROM consignments "
+        "WHERE network = %s AND tracking_number = ANY (%s) AND registered AND input_digest IS NOT NULL",
+        (network, tracking_numbers),
+    )
+    return dict(rows.fetchall())
+
+
+def prepare(conn: Connection) -> None:
+    """Makes the session's staging table, or empties it."""
+    conn.execute(STAGING)
+    conn.execute("TRUNCATE staged")
+
+
+def stage(conn: Connection, first_ordinal: int, records: Iterable[StagedRecord]) -> None:
+    """Copies records into the session's staging table; nothing is visible to others yet."""
+    with conn.cursor() as cursor, cursor.copy(COPY) as copy:
+        for ordinal, record in enumerate(records, first_ordinal):
+            copy.write_row((ordinal, *record[:-1], *_flat(record.consignment)))
+
+
+def _flat(consignment: Consignment | None) -> tuple[Any, ...]:
+    return NOTHING if consignment is None else (*consignment[:-2], *consignment.pickup, *consignment.delivery)
+
+
+def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Counts:
+    """Turns what is staged into orders, in one transaction with the batch, its raw records and the watermark.
+
+    `unchanged_before_staging` counts records that were recognised by their digest and never staged.
+    """
+    window_from, window_to = batch.window or (None, None)
+    values: dict[str, Any] = {
+        **batch._asdict(),
+        "window_from": window_from,
+        "window_to": window_to,
+        "source": f"{batch.network} {batch.stream} {batch.party}".strip(),
+    }
+    with conn.transaction():
+        # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock.
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('palletflow intake ' || %s, 0))", (batch.network,))
+        conn.execute("ANALYZE staged")
+        conn.execute(MATCH, values)
+        conn.execute(FIND_CHANGES, values)
+        conn.execute(NUMBER_THE_NEW)
+        staged = conn.execute(COUNT).fetchone()
+        assert staged is not None  # an aggregate always gives a row
+        counts = Counts(*staged)
+        counts = counts._replace(
+            records=counts.records + unchanged_before_staging, unchanged=counts.unchanged + unchanged_before_staging
+        )
+        values.update(counts._asdict())
+        inserted = conn.execute(INSERT_BATCH, values).fetchone()
+        assert inserted is not None  # RETURNING of one inserted row
+        values["batch_id"] = inserted[0]
+        for statement in (
+            INSERT_ORDERS,
+            INSERT_CONSIGNMENTS,
+            UPDATE_ORDERS,
+            UPDATE_CONSIGNMENTS,
+            FLAG_CANCELLED,
+            UPSERT_STOPS,
+            UPSERT_PALLETS,
+            REMOVE_PALLETS,
+            INSERT_ACTIVITY,
+            LAND,
+            SETTLE_REPLAYED,
+            SETTLE_OLDER,
+        ):
+            conn.execute(statement, values)
+        if batch.moves_watermark:
+            conn.execute(MOVE_WATERMARK, values)
+        conn.execute("TRUNCATE staged")
+    return counts

@@ -1,0 +1,62 @@
+"""Rejected records that wait for a person: listed, corrected, handed out for replay."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from palletflow.store.connection import Connection
+
+
+class Quarantined(NamedTuple):
+    """A rejected record. `raw` is what the network sent, `corrected` what a person made of it, if anyone did."""
+
+    id: int
+    network: str
+    stream: str
+    record_key: str
+    reason_code: str
+    field: str | None
+    reason: str
+    raw: str
+    corrected: str | None
+    read_at: datetime
+    replays: int
+
+
+class NotInQuarantine(LookupError):
+    """No open quarantined record has this id."""
+
+    def __init__(self, record_id: int) -> None:
+        super().__init__(f"Record {record_id} is not in quarantine: it never was, or it has been settled since.")
+
+
+OPEN = (
+    f"SELECT {', '.join(Quarantined._fields)} FROM inbound_records "  # noqa: S608 - our own field names
+    "WHERE outcome = 'rejected' AND settled_at IS NULL"
+)
+
+
+def listed(
+    conn: Connection, network: str | None = None, reason_code: str | None = None, ids: list[int] | None = None
+) -> list[Quarantined]:
+    """Open records, oldest first; each filter that is None takes all."""
+    rows = conn.execute(
+        f"{OPEN} AND (%(network)s::text IS NULL OR network = %(network)s) "
+        "AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s) "
+        "AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s)) ORDER BY id",
+        {"network": network, "reason_code": reason_code, "ids": ids},
+    )
+    return [Quarantined(*row) for row in rows]
+
+
+def correct(conn: Connection, record_id: int, corrected: str, actor: str) -> None:
+    """Keeps a person's corrected form of a record beside the raw one, for the next replay.
+
+    Raises NotInQuarantine.
+    """
+    changed = conn.execute(
+        "UPDATE inbound_records SET corrected = %s, corrected_by = %s "
+        "WHERE id = %s AND outcome = 'rejected' AND settled_at IS NULL",
+        (corrected, actor, record_id),
+    )
+    if not changed.rowcount:
+        raise NotInQuarantine(record_id)
