@@ -39,6 +39,10 @@ class Deployment:
     customers: Mapping[str, str]
     accounts: Mapping[tuple[str, str], str]
 
+    def account_rows(self) -> list[tuple[str, str, str]]:
+        """(network, account, customer code) of every account."""
+        return [(*key, code) for key, code in self.accounts.items()]
+
     def network(self, name: str) -> NetworkDeployment:
         """Raises FileFault when the file does not list the network."""
         try:

@@ -7,11 +7,14 @@ from palletflow.store.connection import Connection
 
 
 class Quarantined(NamedTuple):
-    """A rejected record. `raw` is what the network sent, `corrected` what a person made of it, if anyone did."""
+    """A rejected record of the depot or file `party`.
+
+    `raw` is what the network sent, `corrected` what a person made of it, if anyone did.
+    """
 
     id: int
     network: str
-    stream: str
+    party: str
     record_key: str
     reason_code: str
     field: str | None
@@ -29,22 +32,23 @@ class NotInQuarantine(LookupError):
         super().__init__(f"Record {record_id} is not in quarantine: it never was, or it has been settled since.")
 
 
-OPEN = (
-    f"SELECT {', '.join(Quarantined._fields)} FROM inbound_records "  # noqa: S608 - our own field names
-    "WHERE outcome = 'rejected' AND settled_at IS NULL"
-)
+OPEN = """
+SELECT r.id, r.network, b.party, r.record_key, r.reason_code, r.field, r.reason, r.raw, r.corrected,
+       r.read_at, r.replays
+FROM inbound_records r JOIN inbound_batches b ON b.id = r.batch_id
+WHERE r.outcome = 'rejected' AND r.settled_at IS NULL
+  AND (%(network)s::text IS NULL OR r.network = %(network)s)
+  AND (%(reason_code)s::text IS NULL OR r.reason_code = %(reason_code)s)
+  AND (%(ids)s::bigint[] IS NULL OR r.id = ANY (%(ids)s))
+ORDER BY r.id
+"""
 
 
 def listed(
     conn: Connection, network: str | None = None, reason_code: str | None = None, ids: list[int] | None = None
 ) -> list[Quarantined]:
     """Open records, oldest first; each filter that is None takes all."""
-    rows = conn.execute(
-        f"{OPEN} AND (%(network)s::text IS NULL OR network = %(network)s) "
-        "AND (%(reason_code)s::text IS NULL OR reason_code = %(reason_code)s) "
-        "AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s)) ORDER BY id",
-        {"network": network, "reason_code": reason_code, "ids": ids},
-    )
+    rows = conn.execute(OPEN, {"network": network, "reason_code": reason_code, "ids": ids})
     return [Quarantined(*row) for row in rows]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,17 @@ class Mapper:
         except ValueError:
             warnings.append(f"lastUpdated: '{text}' is not a time; left out")
             return None
+
+
+def preview(plan: Deployment, own_template: Path | None = None) -> Mapper:
+    """A mapper as a connection without settings of its own gives it, optionally with another template laid over.
+
+    Raises FileFault when template or depots are not usable.
+    """
+    if own_template:
+        ours = replace(plan.network(NETWORK), template=own_template)
+        plan = replace(plan, networks={**plan.networks, NETWORK: ours})
+    return Mapper(plan, wire.LocalTime("Europe/London", "%Y-%m-%dT%H:%M:%S"), import_unaccepted=False)
 
 
 def records(manifests: list[Any]) -> list[Any]:

@@ -1,0 +1,34 @@
+"""What every DAG of ours has in common."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk.timezone import utc
+
+from palletflow.airflow.notify import FailureNotifier, late_run
+from palletflow.airflow.retries import RETRIES, PalletflowRetries
+
+# A fixed day before any data, so that no schedule waits for its first interval.
+START = datetime(2026, 1, 1, tzinfo=utc)
+TAGS = frozenset({"palletforce", "import", "quarantine", "first-run"})
+
+
+def dag_settings(deadline: timedelta) -> dict[str, Any]:
+    """Keyword arguments for DAG(): owner, retries, failure notifier, and an alert when a run takes longer."""
+    return {
+        "start_date": START,
+        "catchup": False,
+        "max_active_runs": 1,
+        "default_args": {
+            "owner": "palletflow",
+            "retries": RETRIES,
+            "retry_policy": PalletflowRetries(),
+            "execution_timeout": timedelta(minutes=20),
+        },
+        "on_failure_callback": FailureNotifier(),
+        "deadline": DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=deadline, callback=SyncCallback(late_run)
+        ),
+        "render_template_as_native_obj": False,
+    }

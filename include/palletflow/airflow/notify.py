@@ -1,0 +1,86 @@
+"""Tells people: by webhook, by mail, or not at all until one of the two connections exists.
+
+`alert_webhook`: an http connection whose Host is the webhook's address (Slack-compatible: it gets {"text": ...}); a
+Password, if any, is sent as bearer token. `alert_mail`: an smtp connection with Extra {"from": ..., "to": [...]};
+"starttls" in Extra is true unless it says false.
+"""
+
+import logging
+import smtplib
+from collections.abc import Callable
+from email.message import EmailMessage
+from typing import Any
+
+import requests
+from airflow.sdk import BaseHook, BaseNotifier, Context
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+WEBHOOK, MAIL = "alert_webhook", "alert_mail"
+TIMEOUT_S = 15
+RUNNING = ("queued", "running")
+
+log = logging.getLogger(__name__)
+
+
+class FailureNotifier(BaseNotifier):
+    """A DAG's on_failure_callback: says which tasks failed, why, and where to look."""
+
+    def notify(self, context: Context) -> None:
+        """Sends one message for the failed run."""
+        run = context["dag_run"]
+        tell(
+            f"{run.dag_id} failed",
+            f"{run.dag_id}: run {run.run_id} failed ({context.get('reason') or 'see its tasks'}). "
+            "Open the run in Airflow; the DAG's Details say what to do.",
+        )
+
+
+def late_run(context: dict[str, Any]) -> None:
+    """A deadline's callback. Airflow calls it for runs that failed meanwhile too; those have been told already."""
+    run = context["dag_run"]
+    if run["state"] not in RUNNING:
+        return
+    tell(
+        f"{run['dag_id']} is late",
+        f"{run['dag_id']}: run {run['dag_run_id']} is still {run['state']} since {run['queued_at']}. "
+        "Open its task log in Airflow: the last line says what it waits for.",
+    )
+
+
+def tell(subject: str, text: str) -> None:
+    """Sends a message through every alert connection there is; without one it is only logged."""
+    ways = [way for name, send in WAYS.items() if (way := _way(name, send))]
+    if not ways:
+        log.warning("Nobody is told, as neither connection %s nor %s exists: %s", WEBHOOK, MAIL, text)
+    for way in ways:
+        way(subject, text)
+
+
+def _way(name: str, send: Callable[[Any, str, str], None]) -> Callable[[str, str], None] | None:
+    try:
+        connection = BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        return None
+    return lambda subject, text: send(connection, subject, text)
+
+
+def _webhook(connection: Any, subject: str, text: str) -> None:
+    headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
+    answer = requests.post(connection.host, json={"text": text}, headers=headers, timeout=TIMEOUT_S)
+    answer.raise_for_status()
+
+
+def _mail(connection: Any, subject: str, text: str) -> None:
+    extra = connection.extra_dejson
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = f"Palletflow: {subject}", extra["from"], ", ".join(extra["to"])
+    message.set_content(text)
+    with smtplib.SMTP(connection.host, connection.port or 587, timeout=TIMEOUT_S) as server:
+        if extra.get("starttls", True):
+            server.starttls()
+        if connection.login:
+            server.login(connection.login, connection.password)
+        server.send_message(message)
+
+
+WAYS: dict[str, Callable[[Any, str, str], None]] = {WEBHOOK: _webhook, MAIL: _mail}

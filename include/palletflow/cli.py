@@ -1,0 +1,185 @@
+"""The command `palletflow`: what a person or an init service does beside Airflow.
+
+It finds the order store in AIRFLOW_CONN_ORDER_STORE and the deployment file in PALLETFLOW_DEPLOYMENT, as Airflow does.
+"""
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from palletflow import deployment, networks
+from palletflow.checked_yaml import FileFault
+from palletflow.intake import replay as replaying
+from palletflow.networks.errors import NetworkError
+from palletflow.store import migrate, quarantine
+from palletflow.store.connection import Connection, DatabaseUnavailable, connect
+from palletflow.store.quarantine import NotInQuarantine, Quarantined
+
+ORDER_STORE = "AIRFLOW_CONN_ORDER_STORE"
+
+
+class Usage(Exception):
+    """The command cannot be carried out as given."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 when it did what was asked, 1 with a sentence on stderr when it could not."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (Usage, FileFault, NetworkError, DatabaseUnavailable, NotInQuarantine) as error:
+        print(f"palletflow: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="palletflow", description="Palletflow beside Airflow.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("migrate", help="bring the order store's schema up to date, or down to a revision")
+    up.add_argument("--down", metavar="REVISION", help="go down to this revision; 'base' drops every table")
+    up.set_defaults(command=_migrate)
+
+    check = commands.add_parser("check-deployment", help="check the deployment file and the templates it names")
+    check.set_defaults(command=_check_deployment)
+
+    template = commands.add_parser("template", help="check an import template and show what a record becomes")
+    template.add_argument("network", choices=networks.names())
+    template.add_argument("--template", type=Path, help="your own file; without it the deployment's")
+    template.add_argument("--sample", type=Path, help="a raw record as JSON; without it the network's sample")
+    template.set_defaults(command=_template)
+
+    records = commands.add_parser("quarantine", help="list, show, correct and replay rejected records")
+    actions = records.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="the open records, one a line")
+    _filters(listing)
+    listing.set_defaults(command=_list)
+    show = actions.add_parser("show", help="one record with its raw form")
+    show.add_argument("id", type=int)
+    show.set_defaults(command=_show)
+    correct = actions.add_parser("correct", help="keep a corrected form of a record for the next replay")
+    correct.add_argument("id", type=int)
+    correct.add_argument("file", type=Path, help="the corrected record as JSON")
+    correct.set_defaults(command=_correct)
+    replay = actions.add_parser("replay", help="send records through the import flow again")
+    _filters(replay)
+    replay.add_argument("ids", type=int, nargs="*", help="records; without any, all that the filters leave")
+    replay.set_defaults(command=_replay)
+    return parser
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", choices=networks.names())
+    parser.add_argument("--reason", metavar="CODE", help="e.g. UNKNOWN_CUSTOMER")
+
+
+def _dsn() -> str:
+    try:
+        return os.environ[ORDER_STORE]
+    except KeyError:
+        raise Usage(
+            f"set {ORDER_STORE} to the order store's address, postgresql://user:password@host/database"
+        ) from None
+
+
+def _order_store() -> Connection:
+    return connect(_dsn())
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    if options.down:
+        migrate.downgrade(_dsn(), options.down)
+    else:
+        migrate.upgrade(_dsn())
+
+
+def _check_deployment(_: argparse.Namespace) -> None:
+    plan = deployment.load()
+    for network in plan.networks:
+        if network not in networks.names():
+            raise FileFault(deployment.path(), [f"networks: there is no network '{network}'"])
+        networks.part(network, "mapper").preview(plan)
+    print(f"{deployment.path()}: good; networks {', '.join(plan.networks)}, {len(plan.customers)} customers")
+
+
+def _template(options: argparse.Namespace) -> None:
+    plan = deployment.load()
+    mapper = networks.part(options.network, "mapper")
+    record = _json(options.sample or mapper.SAMPLE)
+    translated = mapper.preview(plan, options.template).translate(record)
+    for fault in translated.faults:
+        print(f"rejected  {fault.code}: {fault.reason}")
+    for warning in translated.warnings:
+        print(f"warning   {warning}")
+    if translated.consignment:
+        _print_fields(translated.consignment._asdict())
+
+
+def _print_fields(fields: dict[str, Any], indent: str = "") -> None:
+    for name, value in fields.items():
+        if hasattr(value, "_asdict"):
+            print(f"{indent}{name}")
+            _print_fields(value._asdict(), indent + "  ")
+        else:
+            print(
+                f"{indent}{name:<22}{', '.join(value) if isinstance(value, list) else '' if value is None else value}"
+            )
+
+
+def _list(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        found = quarantine.listed(conn, options.network, options.reason)
+    for record in found:
+        print(f"{record.id:>8}  {record.record_key or '-':<14} {record.reason_code:<20} {record.reason}")
+    print(f"{len(found)} records in quarantine")
+
+
+def _one(conn: Connection, record_id: int) -> Quarantined:
+    for record in quarantine.listed(conn, ids=[record_id]):
+        return record
+    raise NotInQuarantine(record_id)
+
+
+def _show(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        record = _one(conn, options.id)
+    print(json.dumps(record._asdict(), indent=2, default=str, ensure_ascii=False))
+
+
+def _correct(options: argparse.Namespace) -> None:
+    corrected = _json(options.file)
+    with _order_store() as conn:
+        quarantine.correct(conn, options.id, json.dumps(corrected, ensure_ascii=False), getpass.getuser())
+    print(f"Record {options.id} corrected; now replay it.")
+
+
+def _replay(options: argparse.Namespace) -> None:
+    plan = deployment.load()
+    with _order_store() as conn:
+        found = quarantine.listed(conn, options.network, options.reason, options.ids or None)
+        counts = replaying.replay(
+            conn,
+            found,
+            plan,
+            lambda network, party: networks.part(network, "hook").translator(plan, party),
+            now=datetime.now(UTC),
+            run="palletflow quarantine replay",
+            actor=getpass.getuser(),
+        )
+    print(", ".join(f"{count} {name}" for name, count in counts._asdict().items()))
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise Usage(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Usage(f"{file} is not JSON: {error}") from error

@@ -1,0 +1,107 @@
+"""The depot pull: consignments changed since the watermark, into the import flow (contract 2.4)."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from palletflow.deployment import Deployment
+from palletflow.intake.flow import Intake
+from palletflow.networks.palletforce import mapper as mapping
+from palletflow.networks.palletforce.client import PalletforceClient
+from palletflow.networks.palletforce.mapper import NETWORK, Mapper
+from palletflow.store import customers, watermarks
+from palletflow.store.connection import Connection
+from palletflow.store.imports import Batch, Counts
+
+STREAM = "depot_pull"
+FIRST_PULL = timedelta(hours=24)
+
+Window = tuple[datetime, datetime]
+
+
+class Pulled(NamedTuple):
+    """What one window of a depot brought. `lag_s`: age of the newest change the depot is read up to, in seconds."""
+
+    depot: str
+    window: Window
+    pages: int
+    counts: Counts
+    warnings: dict[str, int]
+    lag_s: float
+
+    def line(self) -> str:
+        """The one line for the task log."""
+        start, end = self.window
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts._asdict().items())
+        return (
+            f"Depot {self.depot}: window {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, "
+            f"{self.pages} pages, {counts}, lag {self.lag_s:.0f} s"
+        )
+
+
+def windows(start: datetime, end: datetime, longest: timedelta) -> list[Window]:
+    """[start, end) cut into windows no longer than `longest`, oldest first; none when start is not before end."""
+    cut = []
+    while start < end:
+        cut.append((start, min(start + longest, end)))
+        start = cut[-1][1]
+    return cut
+
+
+def due_from(conn: Connection, client: PalletforceClient, depot: str, now: datetime) -> datetime:
+    """From when on a depot is to be read: the watermark less the overlap; the last 24 hours the first time."""
+    mark = watermarks.read(conn, NETWORK, STREAM, depot)
+    return now - FIRST_PULL if mark is None else mark - timedelta(minutes=client.settings.pull_overlap_min)
+
+
+def pull_depot(
+    conn: Connection,
+    client: PalletforceClient,
+    mapper: Mapper,
+    deployment: Deployment,
+    depot: str,
+    *,
+    asked: Window | None,
+    clock: Callable[[], datetime],
+    run: str,
+    actor: str,
+    report: Callable[[Pulled], None],
+) -> Counts:
+    """Pulls a depot window by window; each window is stored with its watermark in one transaction.
+
+    `asked`: a window to read once more, which leaves the watermark alone; None reads what is due. What a failure
+    leaves behind is whole windows. Raises NetworkError, psycopg.Error.
+    """
+    now = clock()
+    customers.sync(conn, deployment.customers, deployment.account_rows())
+    longest = timedelta(hours=client.settings.pull_window_h)
+    start, end = asked or (due_from(conn, client, depot, now), now)
+    intake = Intake(conn, NETWORK, mapper)
+    total = Counts(0, 0, 0, 0, 0, 0)
+    for window in windows(start, end, longest):
+        read_at = clock()
+        pages = 0
+        for arrived in client.pull(depot, *window):
+            if not arrived:  # the result moved under the reader: all anew
+                intake.discard()
+                pages, read_at = 0, clock()
+            for page in arrived:
+                intake.add(mapping.records(page.manifests), read_at)
+            pages += len(arrived)
+        counts = intake.store(
+            Batch(
+                network=NETWORK,
+                stream=STREAM,
+                party=depot,
+                run=run,
+                actor=actor,
+                fetched_at=read_at,
+                window=window,
+                pages=pages,
+                moves_watermark=asked is None,
+            )
+        )
+        report(Pulled(depot, window, pages, counts, dict(intake.warnings), (clock() - window[1]).total_seconds()))
+        intake.discard()
+        total = Counts(*map(sum, zip(total, counts, strict=True)))
+    return total
