@@ -1,0 +1,48 @@
+"""The commands of the sandbox; `make` offers them as up, login and psql."""
+
+import argparse
+import sys
+
+from palletflow.sandbox.errors import SandboxError
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m palletflow.sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="stand the house up and stay until Ctrl-C")
+    commands.add_parser("login", help="set a new password for the login of Airflow's page and print it")
+    psql = commands.add_parser("psql", help="open the order store in psql", add_help=False)
+    psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to psql")
+    simulator = commands.add_parser("simulator", help="run one simulated network")
+    simulator.add_argument("network")
+    simulator.add_argument("--port", type=int, required=True)
+    given = parser.parse_args(arguments)
+    try:
+        return _run(given)
+    except SandboxError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    """Each command imports only what it needs; a simulator has no use for the supervisor."""
+    if given.command == "up":
+        from palletflow.sandbox import up
+
+        return up.main()
+    if given.command == "login":
+        from palletflow.sandbox import login
+
+        return login.main()
+    if given.command == "psql":
+        from palletflow.sandbox import psql
+
+        return psql.main(given.arguments)
+    from palletflow.sandbox import networks
+
+    networks.serve(given.network, given.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

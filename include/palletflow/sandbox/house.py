@@ -1,0 +1,171 @@
+"""Stands a whole house up on this machine and takes it down again.
+
+Order: what an earlier, killed start left is ended; ports are checked; Postgres; the simulated networks; both databases
+are migrated while the API server imports; then Airflow's four components. Taken down in reverse, Postgres last.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import FrameType
+
+from palletflow.sandbox import ports
+from palletflow.sandbox.airflow_api import AirflowApi
+from palletflow.sandbox.airflow_prepare import AirflowPreparation, Login
+from palletflow.sandbox.first_runs import DagsRead, run_first
+from palletflow.sandbox.house_lock import house_lock
+from palletflow.sandbox.networks import HOST as SIMULATOR_HOST
+from palletflow.sandbox.postgres import ORDER_STORE_DATABASE, EmbeddedPostgres, create_databases, with_database
+from palletflow.sandbox.processes import ProcessSpec, Supervisor
+from palletflow.sandbox.settings import HouseSettings, environment, links_base_url
+from palletflow.sandbox.terminal import Terminal
+from palletflow.store import migrate
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class House:
+    """A house whose Airflow page answers.
+
+    `order_store_dsn`: libpq URI. `simulators`: network name to http://host:port. `environment`: that of its
+    processes, for commands that shall see the same Airflow.
+    """
+
+    settings: HouseSettings
+    api: AirflowApi
+    login: Login
+    order_store_dsn: str
+    simulators: Mapping[str, str]
+    environment: Mapping[str, str]
+    stood_up_at: datetime
+
+    def run_first(self) -> DagsRead:
+        """Waits until the DAG files of this start were read and starts the first runs (see first_runs)."""
+        return run_first(self.api, self.settings.dags, self.stood_up_at)
+
+
+@contextmanager
+def running_house(settings: HouseSettings, terminal: Terminal) -> Iterator[House]:
+    """Stands a house up; on leaving, whatever the reason, takes it down and leaves no process behind.
+
+    INT, TERM and HUP raise KeyboardInterrupt in the body; another one while stopping kills what is left at once.
+    Raises SandboxError when the house cannot be stood up, with the reason and what to do.
+    """
+    supervisor = Supervisor(settings.home, terminal.say)
+    with house_lock(settings.home), _StopSignals(supervisor) as signals:
+        try:
+            yield _stand_up(settings, supervisor, terminal)
+        finally:
+            signals.stopping = True
+            terminal.say("Stopping everything; Ctrl-C again kills at once")
+            with terminal.step("Stopping"):
+                supervisor.stop()
+
+
+def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Terminal) -> House:
+    stood_up_at = datetime.now(UTC)
+    supervisor.end_leftovers()
+    ports.require_free(settings.bind, settings.port, "the Airflow page", "PALLETFLOW_PORT")
+    for network, port in settings.simulator_ports.items():
+        ports.require_free(SIMULATOR_HOST, port, f"the simulated network {network}", "PALLETFLOW_SIMULATOR_PORT")
+
+    embedded = None if settings.postgres else EmbeddedPostgres(settings.home, settings.postgres_port)
+    server = settings.postgres or (embedded.dsn("postgres") if embedded else "")
+    order_store_dsn = with_database(server, ORDER_STORE_DATABASE)
+    processes = _Processes(settings, environment(settings, server))
+
+    with AirflowPreparation(processes.environment, supervisor.logs, supervisor.mark) as preparation:
+        with terminal.step("Postgres"):
+            if embedded:
+                embedded.start(supervisor.mark)
+                supervisor.adopt(embedded.child)
+            else:
+                create_databases(server)
+        simulators = supervisor.start(*map(processes.simulator, settings.simulator_ports))
+        [api_server] = supervisor.start(processes.api_server())
+        with terminal.step("Migrations of the order store and of Airflow"):
+            migrate.upgrade(order_store_dsn)
+            login = preparation.migrate()
+    with terminal.step("Airflow"):
+        api_server.open_gate()
+        supervisor.start(*map(processes.airflow, ("scheduler", "dag-processor", "triggerer")))
+        supervisor.wait_ready([*simulators, api_server])
+
+    return House(
+        settings=settings,
+        api=AirflowApi(settings.reach, login.token),
+        login=login,
+        order_store_dsn=order_store_dsn,
+        simulators={network: settings.simulator(network) for network in settings.simulator_ports},
+        environment=processes.environment,
+        stood_up_at=stood_up_at,
+    )
+
+
+@dataclass(frozen=True)
+class _Processes:
+    """How each process of the house is started."""
+
+    settings: HouseSettings
+    environment: Mapping[str, str]
+
+    def simulator(self, network: str) -> ProcessSpec:
+        port = str(self.settings.simulator_ports[network])
+        return ProcessSpec(
+            name=f"simulator-{network}",
+            command=[sys.executable, "-m", "palletflow.sandbox", "simulator", network, "--port", port],
+            environment=self.environment,
+            folder=self.settings.home,
+            ready_url=self.settings.simulator(network),
+        )
+
+    def api_server(self) -> ProcessSpec:
+        address = ["--host", self.settings.bind, "--port", str(self.settings.port)]
+        return ProcessSpec(
+            name="api-server",
+            command=[sys.executable, "-m", "palletflow.sandbox.airflow_process", "api-server", *address],
+            environment=self.environment,
+            folder=self.settings.home,
+            ready_url=f"{self.settings.reach}/api/v2/monitor/health",
+            gated=True,
+        )
+
+    def airflow(self, component: str) -> ProcessSpec:
+        # Logs are read from the shared disk; without this the scheduler and the triggerer serve them on every address.
+        quiet = [] if component == "dag-processor" else ["--skip-serve-logs"]
+        return ProcessSpec(
+            name=component,
+            command=[sys.executable, "-m", "airflow", component, *quiet],
+            environment={**self.environment, **links_base_url(self.settings)},
+            folder=self.settings.home,
+        )
+
+
+class _StopSignals:
+    """Turns the first stop signal into KeyboardInterrupt and later ones into hurry, in the main thread."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.stopping = False
+        self._supervisor = supervisor
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> "_StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if self.stopping:
+            self._supervisor.hurry()
+            return
+        self.stopping = True
+        raise KeyboardInterrupt
