@@ -196,8 +196,8 @@ def _text(spec: Mapping[str, Any], _table: Mapping[str, Any], value: Any, _warni
         raise _Refused("BAD_FORMAT", f"must be one value, not {json.dumps(value, default=str)[:60]}")
     if not value:
         return str(spec.get("default", ""))
-    if "\x00" in value:
-        raise _Refused("BAD_FORMAT", "holds a NUL character")
+    if not (value.isascii() or _is_text(value)) or "\x00" in value:
+        raise _Refused("BAD_FORMAT", "holds a character that is no text (NUL or half a surrogate pair)")
     if len(value) > int(spec.get("max_length", 500)):
         raise _Refused("TOO_LONG", f"has {len(value)} characters, at most {spec.get('max_length', 500)} fit")
     if "pattern" in spec and not re.fullmatch(spec["pattern"], value):
@@ -206,6 +206,14 @@ def _text(spec: Mapping[str, Any], _table: Mapping[str, Any], value: Any, _warni
             f"'{value}' is not {spec.get('means', 'of the form ' + spec['pattern'])}",
         )
     return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _code(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> str:

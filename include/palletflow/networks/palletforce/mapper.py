@@ -99,7 +99,8 @@ class Mapper:
         """The tracking number of a raw record, as far as one can be made out; "" otherwise."""
         consignment = _consignment(record)
         number = wire.field(consignment, "trackingNumber", self.template.aliases)
-        return str(number).strip()[:100] if isinstance(number, str | int) else ""
+        text = str(number).strip()[:100] if isinstance(number, str | int) else ""
+        return text if text.isprintable() else ""
 
     def translate(self, record: Any) -> Translated:
         """A raw record, `{collectionAddress, deliveryAddress, consignments: [one]}`, as a consignment or its faults."""
