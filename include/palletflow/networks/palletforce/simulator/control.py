@@ -1,0 +1,329 @@
+"""The control paths under ``/_sim/``: how a test or a demo steers the network. They are no part of the wire.
+
+Every path takes and gives a JSON object; a POST without a body counts as ``{}``. A request that makes no sense is
+answered 422 ``{"error": sentence}`` and changes nothing. Instants are ISO 8601; without an offset they are
+Europe/London, as on the wire.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from .clock import LONDON, aware, wire_time
+from .freight import ROLES, SERVICE_LEAD_DAYS, consignment, draw_role
+from .gazetteer import DEPOTS
+from .members import OUR_DEPOTS
+from .simulation import Simulation
+from .state import STATUSES, Status, put, with_overrides
+from .traffic import Change
+
+_SYSTEM_ID = "002"
+_MOST_AT_ONCE = 100_000
+# Set by other keys of /_sim/consignments, because the index depends on them.
+_NOT_FIELDS = {"trackingNumber": "trackingNumber", "consignmentStatus": "consignmentStatus", "lastUpdated": "at"}
+_EVENT_FIELDS = ("depot", "signatory", "note", "latitude", "longitude")
+
+Body = dict[str, Any]
+
+
+def faults(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/faults``: order a fault, clear them all, or (``{}``) just look.
+
+    ``{"operation": name or "*", "fault": name, "count": 1, "trackingNumber": text, "options": {...}}``. ``count`` is
+    how many matching requests it strikes; ``trackingNumber`` narrows it to requests that speak of that number (for
+    barcode_changed: the consignment to change). Options and their defaults:
+
+    - ``slow``: seconds (5).
+    - ``reset``, ``empty_body``, ``html_500``, ``http_502``: accept (false: the network never sees the request; true: it
+      does, and only the answer is lost).
+    - ``http_429``, ``http_503``: retry_after in seconds (2; null = no such header).
+    - ``page_fails``: page (2).
+    - ``events_late``: withhold (false: older statuses stand behind newer ones; true: they are left out while the fault
+      lasts).
+    - ``event_unknown_code``: code ("ZZZZ").
+    - ``barcode_changed``: deliveryDepot, serviceName (neither: another service).
+
+    ``{"clear": true}`` drops all. Answer: ``{"waiting": [the faults still to strike]}``.
+    """
+    if "clear" in body:
+        _known(body, "clear")
+        if body["clear"] is not True:
+            raise ValueError("clear must be true")
+        simulation.faults.clear()
+    elif body:
+        _known(body, "operation", "fault", "count", "trackingNumber", "options")
+        simulation.faults.order(body)
+    return {"waiting": simulation.faults.waiting()}
+
+
+def switches(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/switches``: ``{switch: value, ...}``, all or none; ``{}`` just looks. Answer: all switches."""
+    simulation.switches.set(body)
+    return simulation.switches.all()
+
+
+def clock(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/clock``: move time forward; ``{}`` just looks.
+
+    ``{"now": instant}`` stands still there, ``{"advance_s": seconds}`` moves on (a running clock goes on running),
+    ``{"run": true}`` runs with real time from where it stands. Answer: ``{"now": instant in UTC, "frozen": bool}``.
+    """
+    _known(body, "now", "advance_s", "run")
+    if len(body) > 1:
+        raise ValueError("Give one of now, advance_s and run")
+    if "now" in body:
+        simulation.clock.freeze(_instant(body, "now"))
+    elif "advance_s" in body:
+        seconds = body["advance_s"]
+        if type(seconds) not in (int, float) or not 0 <= seconds <= 366 * 86_400:
+            raise ValueError("advance_s must be a number of seconds, at most a year")
+        simulation.clock.advance(timedelta(seconds=seconds))
+    elif "run" in body:
+        if body["run"] is not True:
+            raise ValueError("run must be true")
+        simulation.clock.run()
+    simulation.network.catch_up()
+    return {"now": simulation.clock.now().isoformat(), "frozen": simulation.clock.frozen}
+
+
+def consignments(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/consignments``: create consignments as the portal or another depot would.
+
+    All keys are optional:
+
+    - ``depot`` (900): one of our depots. ``role``: what it is to the consignment, ``requested``, ``collected`` or
+      ``delivered`` (absent: drawn).
+    - ``at``: instant of creation (now; never later). ``consignmentStatus``: ACCEPTED, UNACCEPTED or CANCELLED.
+    - ``trackingNumber``: 13 digits not yet known (absent: minted).
+    - ``fields``: ``{path: value}``, facts of the consignment, which routing, barcodes and progress follow.
+    - ``overrides``: ``{path: value}``, raw values that change only what is served; null = field absent.
+    - ``count`` (to 100,000): that many, evenly over ``from`` (a day ago) <= lastUpdated < ``to`` (now).
+    - ``raw``, with only ``depot`` and ``at`` beside it: the value, whatever JSON it is, stands in ``manifests[]`` as
+      it is.
+
+    A path is a consignment field (``weight``, ``pallets``), a top-level one (``collectionAddress``,
+    ``deliveryAddress``, ``uniqueTransactionNumber``; for overrides ``consignments`` too) or a field inside an address
+    (``deliveryAddress.postcode``). Answer: ``{"created": n, "trackingNumbers": [...]}`` (none for raw).
+    """
+    keys = ("depot", "role", "at", "from", "to", "count", "consignmentStatus", "trackingNumber", "fields", "overrides")
+    _known(body, *(("raw", "depot", "at") if "raw" in body else keys))
+    simulation.network.catch_up()
+    depot = _one_of(body, "depot", OUR_DEPOTS, OUR_DEPOTS[0])
+    times = _times(simulation, body)
+    if "raw" in body:
+        simulation.network.add_raw(depot, body["raw"], times[0])
+        return {"created": 1, "trackingNumbers": []}
+    number = body.get("trackingNumber")
+    if number is not None:
+        if not isinstance(number, str) or len(number) != 13 or not (number.isascii() and number.isdigit()):
+            raise ValueError("trackingNumber must be a text of 13 digits")
+        if number in simulation.network.consignments:
+            raise ValueError(f"trackingNumber {number} is known already")
+        if len(times) > 1:
+            raise ValueError("trackingNumber cannot be given for several consignments")
+    # Everything that can be wrong is the same for all of them, so that trying one makes it all or none.
+    with_overrides(*_made(simulation, body, depot, times[0]))
+    return {"created": len(times), "trackingNumbers": [_create(simulation, body, depot, at) for at in times]}
+
+
+def change(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/change``: change a consignment as the network or the portal would; ``lastUpdated`` moves to now.
+
+    ``{"trackingNumber": text}`` and any of ``deliveryDepot``, ``serviceName``, ``consignmentStatus``, or
+    ``"cancel": true``. Answer: ``{"trackingNumber", "lastUpdated", "deliveryDepot", "serviceName", "consignmentStatus",
+    "barcodes": [valid from now on]}``.
+    """
+    _known(body, "trackingNumber", "deliveryDepot", "serviceName", "consignmentStatus", "cancel")
+    simulation.network.catch_up()
+    found = _consignment(simulation, body)
+    status = _one_of(body, "consignmentStatus", STATUSES, None)
+    if "cancel" in body:
+        if body["cancel"] is not True or status is not None:
+            raise ValueError("cancel must be true, and stand without consignmentStatus")
+        status = "CANCELLED"
+    wanted = Change(
+        simulation.clock.now(),
+        _one_of(body, "deliveryDepot", tuple(DEPOTS), None),
+        _one_of(body, "serviceName", tuple(SERVICE_LEAD_DAYS), None),
+        status,
+    )
+    if not any(wanted[1:]):
+        raise ValueError("Give one of deliveryDepot, serviceName, consignmentStatus and cancel")
+    simulation.network.change(found, wanted)
+    return {
+        "trackingNumber": found.number,
+        "lastUpdated": found.last_updated,
+        "deliveryDepot": found.delivery_depot,
+        "serviceName": found.facts["serviceName"],
+        "consignmentStatus": found.status,
+        "barcodes": found.barcodes(),
+    }
+
+
+def events(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/events``: inject statuses of a consignment.
+
+    ``{"trackingNumber", "eventCode", "at": instant (now), "barcode": text, "depot", "signatory", "note", "latitude",
+    "longitude"}``. Without ``barcode`` there is one status for each barcode valid now; ``""`` = all pallets. The code
+    may be one that section 5 does not know. With ``raw``, which has only ``trackingNumber`` and ``at`` beside it, the
+    value stands in ``trackingData[]`` as it is. Answer: ``{"injected": [elements]}``.
+    """
+    _known(body, "trackingNumber", "at", *(("raw",) if "raw" in body else ("eventCode", "barcode", *_EVENT_FIELDS)))
+    simulation.network.catch_up()
+    found = _consignment(simulation, body)
+    at = _instant(body, "at") if "at" in body else simulation.clock.now()
+    if "raw" in body:
+        elements = [body["raw"]]
+    else:
+        wrong = [name for name in ("eventCode", "barcode", *_EVENT_FIELDS) if not isinstance(body.get(name, ""), str)]
+        if wrong or not body.get("eventCode"):
+            raise ValueError(f"{(wrong or ['eventCode'])[0]} must be a text")
+        extra = {name: body[name] for name in _EVENT_FIELDS if name in body}
+        elements = [
+            {
+                "trackingNumber": found.number,
+                "barcode": barcode,
+                "eventCode": body["eventCode"],
+                "eventDateTime": wire_time(at),
+                **extra,
+            }
+            for barcode in ([body["barcode"]] if "barcode" in body else found.barcodes())
+        ]
+    found.statuses += [Status(at, element) for element in elements]
+    return {"injected": elements}
+
+
+def reset(simulation: Simulation, body: Body) -> Body:
+    """``POST /_sim/reset``: begin again: start data, default switches, no faults, empty journal, the first clock.
+
+    ``{"seed": number, "now": instant}`` begins with that seed, or frozen at that instant, from this reset on.
+    Answer: ``{"seed", "now", "frozen"}``.
+    """
+    _known(body, "seed", "now")
+    seed = body.get("seed")
+    if seed is not None and type(seed) is not int:
+        raise ValueError("seed must be a whole number")
+    simulation.reset(seed=seed, now=_instant(body, "now") if "now" in body else None)
+    return {"seed": simulation.seed, "now": simulation.clock.now().isoformat(), "frozen": simulation.clock.frozen}
+
+
+def journal(simulation: Simulation) -> Body:
+    """``GET /_sim/journal``: ``{"total": n, "requests": [...]}``, oldest first, the newest 5,000.
+
+    A request: ``{"number", "time": simulator's clock in UTC, "operation", "path", "body": as sent with access keys
+    masked, "status": HTTP status or null when no answer was sent, "outcome": OK, REFUSED, UNAUTHORISED, NOT_FOUND,
+    FAULT or NO_ANSWER, "reasons": [...], "fault": name or null}``.
+    """
+    return {"total": simulation.journal.total, "requests": simulation.journal.entries()}
+
+
+POSTS: dict[str, Callable[[Simulation, Body], Body]] = {
+    "faults": faults,
+    "switches": switches,
+    "clock": clock,
+    "consignments": consignments,
+    "change": change,
+    "events": events,
+    "reset": reset,
+}
+
+
+def _create(simulation: Simulation, body: Body, depot: str, at: datetime) -> str:
+    network = simulation.network
+    document, overrides = _made(simulation, body, depot, at)
+    facts = document["consignments"][0]
+    facts["trackingNumber"] = body.get("trackingNumber") or network.mint(facts["requestingDepot"], _SYSTEM_ID)
+    if "consignmentNumber" not in body.get("fields", {}):
+        facts["consignmentNumber"] = facts["trackingNumber"][-7:]
+    network.made += 1
+    return network.add(document, at, overrides).number
+
+
+def _made(simulation: Simulation, body: Body, depot: str, at: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The next consignment as ordered, not yet in the network, and its overrides."""
+    rng = random.Random(f"palletforce|{simulation.seed}|made|{simulation.network.made}")
+    drawn = draw_role(rng)
+    role = _one_of(body, "role", ROLES, drawn)
+    document = consignment(rng, depot=depot, role=role, booked=at, serial=_SYSTEM_ID + "0000000")
+    facts = document["consignments"][0]
+    facts["consignmentStatus"] = _one_of(body, "consignmentStatus", STATUSES, STATUSES[0])
+    for path, value in _paths(body, "fields").items():
+        if path in _NOT_FIELDS or path == "consignments":
+            raise ValueError(f"fields: {path} is set by {_NOT_FIELDS.get(path, 'its single fields')}")
+        put(document, path, value)
+    for name in ("requestingDepot", "collectingDepot", "deliveryDepot"):
+        _one_of(facts, name, tuple(DEPOTS), None)
+    _one_of(facts, "serviceName", tuple(SERVICE_LEAD_DAYS), None)
+    if not isinstance(document["uniqueTransactionNumber"], str):
+        raise ValueError("fields: uniqueTransactionNumber must be a text")  # noqa: TRY004
+    dates = facts["datesAndTimes"]
+    if not isinstance(dates, list) or not all(isinstance(entry, dict) for entry in dates):
+        raise ValueError("fields: datesAndTimes must be a list of {dateTimeType, value}")
+    try:
+        pallets = sum(int(pallet["numberofPallets"]) for pallet in facts["pallets"])
+    except (TypeError, ValueError, KeyError):
+        pallets = 0
+    if not 1 <= pallets <= 99:
+        raise ValueError("fields: pallets must be a list of {palletType, numberofPallets}, 1 to 99 in all")
+    return document, _paths(body, "overrides")
+
+
+def _times(simulation: Simulation, body: Body) -> list[datetime]:
+    """When the consignments are created."""
+    now = simulation.clock.now()
+    if "count" not in body:
+        if "from" in body or "to" in body:
+            raise ValueError("from and to go with count; one consignment has at")
+        times = [_instant(body, "at") if "at" in body else now]
+    else:
+        count = body["count"]
+        if "at" in body:
+            raise ValueError("at is for one consignment; count goes with from and to")
+        if type(count) is not int or not 1 <= count <= _MOST_AT_ONCE:
+            raise ValueError(f"count must be a whole number from 1 to {_MOST_AT_ONCE}")
+        end = _instant(body, "to") if "to" in body else now
+        start = _instant(body, "from") if "from" in body else end - timedelta(days=1)
+        if start >= end:
+            raise ValueError("to must be after from")
+        times = [start + (end - start) * i / count for i in range(count)]
+    if times[-1] > now:
+        raise ValueError("A consignment cannot be created later than the simulator's clock")
+    return times
+
+
+def _paths(body: Body, name: str) -> dict[str, Any]:
+    value = body.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object of field and value")  # noqa: TRY004
+    return value
+
+
+def _consignment(simulation: Simulation, body: Body) -> Any:
+    number = body.get("trackingNumber")
+    found = simulation.network.consignments.get(number) if isinstance(number, str) else None
+    if found is None:
+        raise ValueError(f"There is no consignment with trackingNumber {number!r}")
+    return found
+
+
+def _known(body: Body, *names: str) -> None:
+    for name in body:
+        if name not in names:
+            raise ValueError(f"There is no key {name!r} here; the keys are: {', '.join(names)}")
+
+
+def _one_of(body: Body, name: str, allowed: tuple[Any, ...], default: Any) -> Any:
+    if name not in body:
+        return default
+    if body[name] not in allowed:
+        raise ValueError(f"{name} must be one of: {', '.join(allowed)}")
+    return body[name]
+
+
+def _instant(body: Body, name: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(body[name])
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an ISO 8601 instant such as 2026-07-13T09:45:00+01:00") from None
+    return aware(instant if instant.tzinfo else instant.replace(tzinfo=LONDON))
