@@ -1,0 +1,17 @@
+# The one image of docker-compose.yaml: Airflow, exactly the packages of the lock, and the pipelines.
+# The slim base is Airflow alone. The full one has some eighty providers more, at versions that the lock contradicts.
+FROM apache/airflow:slim-3.3.2-python3.12
+
+# What changes seldom comes first: a new pipeline does not install the lock again.
+COPY --chown=airflow:0 requirements.txt ./
+RUN pip install --no-cache-dir --no-deps --requirement requirements.txt
+
+# Installed, not only copied: Airflow learns our connection types from the entry point of the package.
+COPY --chown=airflow:0 pyproject.toml src/
+COPY --chown=airflow:0 include/palletflow src/include/palletflow
+RUN pip install --no-cache-dir --no-deps ./src && rm -r src
+
+# The deployment file and the import templates it names lie beside each other.
+COPY --chown=airflow:0 include/*.yaml include/
+COPY --chown=airflow:0 plugins/ plugins/
+COPY --chown=airflow:0 dags/ dags/
