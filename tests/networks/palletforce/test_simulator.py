@@ -379,6 +379,7 @@ class TestUploadManifest:
         answer = quiet.post("UploadManifest", upload(**changes))
         assert answer.status_code == 400
         assert answer.json()["success"] is False
+        assert answer.json()["failedConsignments"][0]["consignmentNumber"] == "0000123"
         assert any(text.startswith(reason) for text in reasons_of(answer)), reasons_of(answer)
         assert quiet.pull_all() == []
 

@@ -13,7 +13,7 @@ from .gazetteer import DEPOTS, depot_for
 from .members import ACCOUNTS
 from .progress import EVENT_CODES, OUTCOMES
 from .state import Status
-from .wire import Refused, Request, failure_texts, records, scalar
+from .wire import Refused, Request, failed_consignment, failure_texts, records, scalar
 
 _SYSTEM_ID = "001"
 _NOTIFICATION_TYPES = ("EMAIL", "SMS", "TWITTER")
@@ -78,14 +78,7 @@ def upload_manifest(request: Request) -> Answer:
 
 
 def _uploaded(request: Request, codes: list[str], failed: list[tuple[dict[str, Any], list[str]]]) -> Answer:
-    refused = [
-        {
-            "consignmentNumber": scalar(consignment, "consignmentNumber"),
-            "trackingNumber": scalar(consignment, "trackingNumber"),
-            **failure_texts(request.simulation, reasons),
-        }
-        for consignment, reasons in failed
-    ]
+    refused = [failed_consignment(request.simulation, consignment, reasons) for consignment, reasons in failed]
     return request.answer(
         {"successfulTrackingCodes": codes, "failedConsignments": refused},
         success=not failed,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from . import progress
@@ -105,12 +106,15 @@ def _operate(simulation: Simulation, operation: Operation, body: Any, fault: Fau
         if simulation.switches["bad_key"] == "401":
             return _unauthorised()
         return refusal(
-            simulation, ["Access key is not recognised"], status=int(simulation.switches["bad_key"]), who="UNAUTHORISED"
+            simulation,
+            ["Access key is not recognised"],
+            status=int(simulation.switches["bad_key"]),
+            outcome="UNAUTHORISED",
         )
     if simulation.switches.is_on("strict_strings"):
         wrong = list(_not_strings(body, "request"))
         if wrong:
-            return refusal(simulation, [f"{name}: must be a string" for name in wrong])
+            return refusal(simulation, [f"{name}: must be a string" for name in wrong], body=body)
     request = Request(simulation, _as_texts(body), depot, fault)
     rerouting = fault if request.struck_by("barcode_changed") else None
     try:
@@ -128,10 +132,36 @@ def _unauthorised() -> Answer:
     return gateway(401, "UNAUTHORISED", "Unauthorized", "Invalid client id or secret.")
 
 
-def refusal(simulation: Simulation, reasons: list[str], *, status: int | None = None, who: str = "REFUSED") -> Answer:
-    """The body of a request that is refused as a whole: ``success`` false and the failure texts."""
-    body = {"success": success_value(simulation, False), **failure_texts(simulation, reasons)}
-    return Answer(status or int(simulation.switches["failure_http"]), to_json(body), who, reasons)
+def refusal(
+    simulation: Simulation,
+    reasons: list[str],
+    *,
+    status: int | None = None,
+    outcome: str = "REFUSED",
+    body: Mapping[str, Any] = MappingProxyType({}),
+) -> Answer:
+    """The answer to a request that is refused as a whole: ``success`` false and the failure texts.
+
+    When ``body`` holds consignments, each of them is named with the texts (section 2.1).
+    """
+    listed = body.get("consignments")
+    consignments = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    facts = (
+        {
+            "successfulTrackingCodes": [],
+            "failedConsignments": [failed_consignment(simulation, one, reasons) for one in consignments],
+        }
+        if consignments
+        else failure_texts(simulation, reasons)
+    )
+    answer = {"success": success_value(simulation, False), **facts}
+    return Answer(status or int(simulation.switches["failure_http"]), to_json(answer), outcome, reasons)
+
+
+def failed_consignment(simulation: Simulation, consignment: Mapping[str, Any], reasons: list[str]) -> dict[str, Any]:
+    """An element of ``failedConsignments[]``."""
+    named = {name: scalar(consignment, name) for name in ("consignmentNumber", "trackingNumber")}
+    return {**named, **failure_texts(simulation, reasons)}
 
 
 def success_value(simulation: Simulation, success: bool) -> bool | str:
@@ -277,10 +307,10 @@ def download_tracking(request: Request) -> Answer:
         everything = [status for one in network.of_depot(request.depot) for status in reported(request.simulation, one)]
         within = [status for status in everything if start <= wire_time(status.at) < end]
         elements = [status.element for status in in_order(within)]
-    answer = request.answer({"trackingData": _struck(request.fault, elements)})
+    facts = {"trackingData": _struck(request.fault, elements)}
     if request.simulation.switches["tracking_success_field"] == "absent":
-        answer.body = to_json({"trackingData": _struck(request.fault, elements)})
-    return answer
+        return Answer(200, to_json(facts))
+    return request.answer(facts)
 
 
 def reported(simulation: Simulation, consignment: Consignment) -> list[Status]:
