@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from palletflow import deployment, networks
+from palletflow import deployment
 from palletflow.checked_yaml import FileFault
+from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
-from palletflow.networks.errors import NetworkError
+from palletflow.network_errors import NetworkError
 from palletflow.store import migrate, quarantine
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 from palletflow.store.quarantine import NotInQuarantine, Quarantined
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check_deployment)
 
     template = commands.add_parser("template", help="check an import template and show what a record becomes")
-    template.add_argument("network", choices=networks.names())
+    template.add_argument("network", choices=network_names())
     template.add_argument("--template", type=Path, help="your own file; without it the deployment's")
     template.add_argument("--sample", type=Path, help="a raw record as JSON; without it the network's sample")
     template.set_defaults(command=_template)
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--network", choices=networks.names())
+    parser.add_argument("--network", choices=network_names())
     parser.add_argument("--reason", metavar="CODE", help="e.g. UNKNOWN_CUSTOMER")
 
 
@@ -103,15 +104,15 @@ def _migrate(options: argparse.Namespace) -> None:
 def _check_deployment(_: argparse.Namespace) -> None:
     plan = deployment.load()
     for network in plan.networks:
-        if network not in networks.names():
+        if network not in network_names():
             raise FileFault(deployment.path(), [f"networks: there is no network '{network}'"])
-        networks.part(network, "mapper").preview(plan)
+        network_part(network, "mapper").preview(plan)
     print(f"{deployment.path()}: good; networks {', '.join(plan.networks)}, {len(plan.customers)} customers")
 
 
 def _template(options: argparse.Namespace) -> None:
     plan = deployment.load()
-    mapper = networks.part(options.network, "mapper")
+    mapper = network_part(options.network, "mapper")
     record = _json(options.sample or mapper.SAMPLE)
     translated = mapper.preview(plan, options.template).translate(record)
     for fault in translated.faults:
@@ -168,7 +169,7 @@ def _replay(options: argparse.Namespace) -> None:
             conn,
             found,
             plan,
-            lambda network, party: networks.part(network, "hook").translator(plan, party),
+            lambda network, party: network_part(network, "hook").translator(plan, party),
             now=datetime.now(UTC),
             run="palletflow quarantine replay",
             actor=getpass.getuser(),

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from palletflow.networks.errors import AuthFailed, Misconfigured
+from palletflow.network_errors import AuthFailed, Misconfigured
 from palletflow.store import connection_flags
 from palletflow.store.connection import Connection
 

@@ -1,7 +1,6 @@
 """The order store as seen from Airflow: the connection 'order_store'."""
 
 from airflow.sdk import BaseHook
-from psycopg.conninfo import make_conninfo
 
 from palletflow.store import connection
 from palletflow.store.connection import Connection
@@ -12,6 +11,5 @@ CONNECTION = "order_store"
 def connect() -> Connection:
     """Opens the order store. Raises DatabaseUnavailable, AirflowNotFoundException."""
     given = BaseHook.get_connection(CONNECTION)
-    return connection.connect(
-        make_conninfo(host=given.host, port=given.port, user=given.login, password=given.password, dbname=given.schema)
-    )
+    parts = {"host": given.host, "port": given.port, "user": given.login, "password": given.password}
+    return connection.connect(connection.conninfo(dbname=given.schema, **parts))

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from airflow.sdk import Context, Param
 
-from palletflow import deployment, networks
+from palletflow import deployment
 from palletflow.airflow import order_store, runs
+from palletflow.discovery import network_part
 from palletflow.intake.replay import replay
 from palletflow.store import quarantine
 
@@ -52,7 +53,7 @@ def replay_quarantine(context: Context) -> dict[str, int]:
             conn,
             quarantine.listed(conn, params["network"], params["reason_code"], ids or None),
             plan,
-            lambda network, party: networks.part(network, "hook").translator(plan, party),
+            lambda network, party: network_part(network, "hook").translator(plan, party),
             now=datetime.now(UTC),
             run=runs.name(context),
             actor=runs.actor(context),

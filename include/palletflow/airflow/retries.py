@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 
-import psycopg
 from airflow.sdk import Context, RetryAction, RetryDecision, RetryPolicy
 
 from palletflow.airflow.runs import BadWindow
 from palletflow.checked_yaml import FileFault
-from palletflow.networks.errors import (
+from palletflow.network_errors import (
     AuthFailed,
     Misconfigured,
     NotSent,
@@ -16,12 +15,12 @@ from palletflow.networks.errors import (
     UnknownOutcome,
     Unstable,
 )
-from palletflow.store.connection import DatabaseUnavailable
+from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
 
 # A pull's retries must end before the next one is due.
 RETRIES = 3
 PAUSES = (timedelta(minutes=1), timedelta(minutes=3), timedelta(minutes=6))
-PASSES_BY_ITSELF = (NotSent, UnknownOutcome, Unstable, DatabaseUnavailable, psycopg.OperationalError)
+PASSES_BY_ITSELF = (NotSent, UnknownOutcome, Unstable, DatabaseUnavailable, ConnectionLost)
 NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, FileFault, BadWindow)
 
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ from palletflow.checked_yaml import FileFault
 
 SCHEMA = Path(__file__).with_name("template.schema.json")
 STEP = re.compile(r"(?P<name>\w+)(?:\[(?:(?P<key>\w+)=(?P<value>[^\]]*))?(?P<list>\])|$)")
+LONGEST_TEXT = 500
+MOST_PALLETS = 99
 
 Record = Mapping[str, Any]
 Getter = Callable[[Record], Any]
@@ -67,12 +69,15 @@ class Template:
         self.unknown_account_is_rejected = content["customer"]["unknown_account"] == "reject"
         self.digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
         self._fields = [
-            (name, spec["path"], getter(spec["path"]), self._reader(kinds[name], spec), spec.get("required", False))
+            (
+                name,
+                spec["path"],
+                getter(spec["path"]),
+                READERS[kinds[name]](spec, self.codes.get(spec.get("codes", ""), {})),
+                spec.get("required", False),
+            )
             for name, spec in content["fields"].items()
         ]
-
-    def _reader(self, kind: str, spec: Mapping[str, Any]) -> Callable[[Any, list[str]], Any]:
-        return partial(READERS[kind], spec, self.codes.get(spec.get("codes", ""), {}))
 
     def read(self, record: Record) -> Reading:
         """Reads every field of a folded record (lower-case keys, trimmed text); faults are collected, not raised."""
@@ -188,24 +193,32 @@ def _elements(record: Record, key: str) -> list[dict[str, Any]]:
     return [element for element in elements if isinstance(element, dict)] if isinstance(elements, list) else []
 
 
-# Readers: (field spec, code table, value, warnings) -> value; raise _Refused
+# Readers. Each makes, from a field's spec and code table, the function that reads its values (and adds warnings).
+# That function raises _Refused.
+
+Read = Callable[[Any, list[str]], Any]
 
 
-def _text(spec: Mapping[str, Any], _table: Mapping[str, Any], value: Any, _warnings: list[str]) -> str:
-    if not isinstance(value, str):
-        raise _Refused("BAD_FORMAT", f"must be one value, not {json.dumps(value, default=str)[:60]}")
-    if not value:
-        return str(spec.get("default", ""))
-    if not (value.isascii() or _is_text(value)) or "\x00" in value:
-        raise _Refused("BAD_FORMAT", "holds a character that is no text (NUL or half a surrogate pair)")
-    if len(value) > int(spec.get("max_length", 500)):
-        raise _Refused("TOO_LONG", f"has {len(value)} characters, at most {spec.get('max_length', 500)} fit")
-    if "pattern" in spec and not re.fullmatch(spec["pattern"], value):
-        raise _Refused(
-            spec.get("reason_code", "BAD_FORMAT"),
-            f"'{value}' is not {spec.get('means', 'of the form ' + spec['pattern'])}",
-        )
-    return value
+def _text(spec: Mapping[str, Any], _table: Mapping[str, Any]) -> Read:
+    default, longest = spec.get("default", ""), int(spec.get("max_length", LONGEST_TEXT))
+    matches = re.compile(spec["pattern"]).fullmatch if "pattern" in spec else None
+    means = spec.get("means") or f"of the form {spec.get('pattern')}"
+    code = spec.get("reason_code", "BAD_FORMAT")
+
+    def read(value: Any, _warnings: list[str]) -> str:
+        if not isinstance(value, str):
+            raise _Refused("BAD_FORMAT", f"must be one value, not {json.dumps(value, default=str)[:60]}")
+        if not value:
+            return str(default)
+        if not (value.isascii() or _is_text(value)) or "\x00" in value:
+            raise _Refused("BAD_FORMAT", "holds a character that is no text (NUL or half a surrogate pair)")
+        if len(value) > longest:
+            raise _Refused("TOO_LONG", f"has {len(value)} characters, at most {longest} fit")
+        if matches and not matches(value):
+            raise _Refused(code, f"'{value}' is not {means}")
+        return value
+
+    return read
 
 
 def _is_text(value: str) -> bool:
@@ -216,79 +229,122 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _code(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> str:
-    text = _text(spec, table, value, warnings)
-    if text and text not in table:
-        warnings.append(f"{spec['path']}: unknown code '{text}' kept as it came")
-    return text
+def _code(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    text, path = _text(spec, table), spec["path"]
+
+    def read(value: Any, warnings: list[str]) -> str:
+        code: str = text(value, warnings)
+        if code and code not in table:
+            warnings.append(f"{path}: unknown code '{code}' kept as it came")
+        return _read_as(table, code)
+
+    return read
 
 
-def _codes(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> list[str]:
-    found = _text(spec, table, value, warnings).split()
-    warnings.extend(f"{spec['path']}: unknown code '{code}' kept as it came" for code in found if code not in table)
-    return [table.get(code, {}).get("read_as", code) for code in found]
+def _codes(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    text, path = _text(spec, table), spec["path"]
+
+    def read(value: Any, warnings: list[str]) -> list[str]:
+        codes = text(value, warnings).split()
+        warnings.extend(f"{path}: unknown code '{code}' kept as it came" for code in codes if code not in table)
+        return [_read_as(table, code) for code in codes]
+
+    return read
 
 
-def _texts(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> list[str]:
-    if not isinstance(value, list):
-        raise _Refused("BAD_FORMAT", "must be a list")
-    return [text for text in (_text(spec, table, element, warnings) for element in value) if text]
+def _read_as(table: Mapping[str, Any], code: str) -> str:
+    return str(table[code].get("read_as", code)) if code in table else code
 
 
-def _decimal(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> Decimal | None:
-    text = _text(spec, table, value, warnings)
-    if not text:
-        return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise _Refused("BAD_FORMAT", f"'{text}' is not a number") from None
-    least, most = Decimal(spec["least"]), Decimal(spec["most"])
-    if not number.is_finite() or not least <= number <= most:
-        raise _Refused("BAD_FORMAT", f"'{text}' is not between {least} and {most}")
-    return number
+def _texts(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    text = _text(spec, table)
+
+    def read(value: Any, warnings: list[str]) -> list[str]:
+        return [found for found in (text(element, warnings) for element in value) if found]
+
+    return read
 
 
-def _whole(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> int | None:
-    number = _decimal(spec, table, value, warnings)
-    if number is None:
-        return None
-    if number != number.to_integral_value():
-        raise _Refused("BAD_FORMAT", f"'{number}' is not a whole number")
-    return int(number)
+def _decimal(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    text, least, most = _text(spec, table), Decimal(spec["least"]), Decimal(spec["most"])
 
-
-def _date(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> date | None:
-    text = _text(spec, table, value, warnings)
-    if not text:
-        return None
-    for form in spec["formats"]:
+    def read(value: Any, warnings: list[str]) -> Decimal | None:
+        found = text(value, warnings)
+        if not found:
+            return None
         try:
-            found = datetime.strptime(text, form)  # noqa: DTZ007 - a calendar day has no zone
-        except ValueError:
-            continue
-        if not 2000 <= found.year <= 2100:
-            raise _Refused("BAD_FORMAT", f"'{text}' is not a date of this century")
-        return found.date()
-    raise _Refused("BAD_FORMAT", f"'{text}' is not a date of the form {' or '.join(spec['formats'])}")
+            number = Decimal(found)
+        except InvalidOperation:
+            raise _Refused("BAD_FORMAT", f"'{found}' is not a number") from None
+        if not number.is_finite() or not least <= number <= most:
+            raise _Refused("BAD_FORMAT", f"'{found}' is not between {least} and {most}")
+        return number
+
+    return read
 
 
-def _pallets(spec: Mapping[str, Any], table: Mapping[str, Any], value: Any, warnings: list[str]) -> list[str]:
+def _whole(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    decimal = _decimal(spec, table)
+
+    def read(value: Any, warnings: list[str]) -> int | None:
+        number = decimal(value, warnings)
+        if number is None:
+            return None
+        if number != number.to_integral_value():
+            raise _Refused("BAD_FORMAT", f"'{number}' is not a whole number")
+        return int(number)
+
+    return read
+
+
+def _date(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    text, forms = _text(spec, table), spec["formats"]
+
+    def read(value: Any, warnings: list[str]) -> date | None:
+        found = text(value, warnings)
+        if not found:
+            return None
+        for form in forms:
+            day = _day(found, form)
+            if day is None:
+                continue
+            if not 2000 <= day.year <= 2100:
+                raise _Refused("BAD_FORMAT", f"'{found}' is not a date of this century")
+            return day
+        raise _Refused("BAD_FORMAT", f"'{found}' is not a date of the form {' or '.join(forms)}")
+
+    return read
+
+
+@lru_cache(maxsize=1024)  # a pull has thousands of dates and few days
+def _day(text: str, form: str) -> date | None:
+    try:
+        return datetime.strptime(text, form).date()  # noqa: DTZ007 - a calendar day has no zone
+    except ValueError:
+        return None
+
+
+def _pallets(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
     """One type a pallet, from lines of type and count."""
-    types: list[str] = []
-    count_spec = {"least": "1", "most": "99"}
-    for line in value:
-        count = _whole(count_spec, table, line.get(spec["count"].casefold(), ""), warnings)
-        pallet_type = _code({"path": spec["type"]}, table, line.get(spec["type"].casefold(), ""), warnings)
-        if not pallet_type:
-            raise _Refused("MISSING_VALUE", f"a line has no {spec['type']}")
-        types += [pallet_type] * (count or 0)
-    if len(types) > 99:
-        raise _Refused("BAD_FORMAT", f"{len(types)} pallets, at most 99 fit a consignment")
-    return types
+    count = _whole({"least": "1", "most": str(MOST_PALLETS)}, table)
+    pallet_type = _code({"path": spec["type"]}, table)
+    type_key, count_key = spec["type"].casefold(), spec["count"].casefold()
+
+    def read(value: Any, warnings: list[str]) -> list[str]:
+        types: list[str] = []
+        for line in value:
+            kind = pallet_type(line.get(type_key, ""), warnings)
+            if not kind:
+                raise _Refused("MISSING_VALUE", f"a line has no {spec['type']}")
+            types += [kind] * (count(line.get(count_key, ""), warnings) or 0)
+        if len(types) > MOST_PALLETS:
+            raise _Refused("BAD_FORMAT", f"{len(types)} pallets, at most {MOST_PALLETS} fit a consignment")
+        return types
+
+    return read
 
 
-READERS: Mapping[str, Callable[..., Any]] = {
+READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Read]] = {
     "text": _text,
     "code": _code,
     "codes": _codes,

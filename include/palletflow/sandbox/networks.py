@@ -10,29 +10,29 @@ from collections.abc import Mapping
 
 import uvicorn
 
-from palletflow import networks
+from palletflow.discovery import PACKAGE, network_names, network_part
 
 HOST = "127.0.0.1"
 
 
 def simulated_networks() -> list[str]:
     """Names of the networks that have a simulator, in alphabetical order."""
-    return [name for name in networks.names() if _has(name, "simulator")]
+    return [name for name in network_names() if _has(name, "simulator")]
 
 
 def connections(network: str, base_url: str) -> Mapping[str, str]:
     """Connection id to connection as JSON, as Airflow reads them from AIRFLOW_CONN_<ID>."""
     if not _has(network, "sandbox"):
         return {}
-    fields_of = networks.part(network, "sandbox").sandbox_connections(base_url)
+    fields_of = network_part(network, "sandbox").sandbox_connections(base_url)
     return {name: json.dumps(fields) for name, fields in fields_of.items()}
 
 
 def serve(network: str, port: int) -> None:
     """Runs one simulator until it is told to end."""
-    app = networks.part(network, "simulator").create_app()
+    app = network_part(network, "simulator").create_app()
     uvicorn.run(app, host=HOST, port=port, log_level="info", timeout_graceful_shutdown=2)
 
 
 def _has(network: str, module: str) -> bool:
-    return importlib.util.find_spec(f"{networks.__name__}.{network}.{module}") is not None
+    return importlib.util.find_spec(f"{PACKAGE}.{network}.{module}") is not None

@@ -3,8 +3,12 @@
 from typing import Any
 
 import psycopg
+import psycopg.conninfo
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+# The server went away under an open connection: a system fault as well.
+ConnectionLost = psycopg.OperationalError
+conninfo = psycopg.conninfo.make_conninfo
 
 
 class DatabaseUnavailable(Exception):

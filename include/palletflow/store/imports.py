@@ -358,7 +358,7 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
     with conn.transaction():
         # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock.
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('palletflow intake ' || %s, 0))", (batch.network,))
-        conn.execute("ANALYZE staged")
+        conn.execute("ANALYZE staged (ordinal, record_key, tracking_number, reason_code)")
         conn.execute(MATCH, values)
         conn.execute(FIND_CHANGES, values)
         conn.execute(NUMBER_THE_NEW)

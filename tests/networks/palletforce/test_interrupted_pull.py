@@ -182,7 +182,7 @@ def test_a_database_that_is_down_is_said_clearly_and_comes_back(tmp_path):
     migrate.upgrade(dsn)
     server.stop()
 
-    with pytest.raises(DatabaseUnavailable, match="The order store does not answer.*AIRFLOW_CONN_ORDER_STORE"):
+    with pytest.raises(DatabaseUnavailable, match=r"The order store does not answer.*AIRFLOW_CONN_ORDER_STORE"):
         connect(dsn)
     with pytest.raises(DatabaseUnavailable):
         migrate.upgrade(dsn)

@@ -1,10 +1,11 @@
 """The depot pull: the real client, simulator and order store (contract 2.4)."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from palletflow.networks.errors import AuthFailed, Unstable
+from palletflow.network_errors import AuthFailed, Unstable
 from palletflow.networks.palletforce.pull import windows
 
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
@@ -513,5 +514,5 @@ def test_windows_cover_everything_once():
     cut = windows(NOW, NOW + timedelta(hours=50), timedelta(hours=24))
     assert [end - start for start, end in cut] == [timedelta(hours=24), timedelta(hours=24), timedelta(hours=2)]
     assert cut[0][0] == NOW
-    assert all(before[1] == after[0] for before, after in zip(cut, cut[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(cut))
     assert windows(NOW, NOW, HOUR) == windows(NOW + HOUR, NOW, HOUR) == []

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from palletflow.networks.errors import (
+from palletflow.network_errors import (
     AuthFailed,
     Misconfigured,
     NetworkError,

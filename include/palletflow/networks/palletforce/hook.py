@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from airflow.sdk import BaseHook
 
 from palletflow.deployment import Deployment
-from palletflow.networks.errors import NetworkError
+from palletflow.network_errors import NetworkError
 from palletflow.networks.palletforce import settings
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper

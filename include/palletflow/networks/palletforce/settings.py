@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
-from palletflow.networks.errors import Misconfigured
+from palletflow.network_errors import Misconfigured
 from palletflow.networks.palletforce.wire import LocalTime
 
 OPERATIONS = {"FetchManifest": "DownloadManifest"}

@@ -1,0 +1,201 @@
+"""Prints the speed of the main jobs, each beside a yardstick measured in the same run.
+
+A ratio is time over the yardstick's time: smaller is better. Times are the best of three rounds; rounds of job and
+yardstick alternate, so that a busy machine troubles both alike.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import requests
+
+from palletflow import deployment
+from palletflow.networks.palletforce import settings
+from palletflow.networks.palletforce.client import PalletforceClient
+from palletflow.networks.palletforce.mapper import Mapper
+from palletflow.networks.palletforce.pull import pull_depot
+from palletflow.networks.palletforce.simulator import ACCESS_KEYS
+from palletflow.sandbox import ports
+from palletflow.sandbox.postgres import EmbeddedPostgres
+from palletflow.store import migrate
+from palletflow.store.connection import connect
+from palletflow.store.imports import Counts
+
+PROJECT = Path(__file__).parents[1]
+CONSIGNMENTS = 10_000
+PAGE = 100
+ROUNDS = 3
+NOW = datetime.now(UTC).replace(microsecond=0)
+WINDOW = NOW - timedelta(hours=23), NOW + timedelta(minutes=30)
+
+
+class Figure(NamedTuple):
+    """One line of the table; `unit` says what the seconds are for."""
+
+    name: str
+    seconds: float
+    yardstick: str
+    yardstick_seconds: float
+    target: float
+
+    @property
+    def ratio(self) -> float:
+        """Time over the yardstick's time."""
+        return self.seconds / self.yardstick_seconds
+
+
+def timed(job: Callable[[], object]) -> float:
+    """Seconds a job takes."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def simulator() -> Iterator[str]:
+    """A simulated Palletforce in a process of its own, holding the freight; its base URL."""
+    [port] = ports.free_ports("127.0.0.1", 1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "palletflow.sandbox", "simulator", "palletforce", "--port", str(port)]
+    )
+    root = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(requests.ConnectionError):
+                requests.get(f"{root}/_sim/journal", timeout=5)
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError("the simulator does not start")
+            time.sleep(0.05)
+        span = {"from": WINDOW[0].isoformat(), "to": (NOW - timedelta(minutes=1)).isoformat()}
+        freight = {"depot": "900", "role": "requested", "count": CONSIGNMENTS, **span}
+        requests.post(f"{root}/_sim/consignments", json=freight, timeout=300).raise_for_status()
+        yield f"{root}/api/ExternalScanning"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Pull:
+    """The depot pull of the freight into an order store, and its yardstick."""
+
+    def __init__(self, base_url: str) -> None:
+        os.environ.setdefault(deployment.VARIABLE, str(PROJECT / "include" / "deployment.yaml"))
+        self.plan = deployment.load()
+        self.settings = settings.parse(
+            "bench", base_url, ACCESS_KEYS["900"], {"allow_http": True, "page_size": PAGE, "depot_codes": "900"}
+        )
+
+    def download(self) -> int:
+        """The yardstick: the same pages one after another, downloaded and parsed as JSON, nothing else."""
+        lower, upper = self.settings.local_time.window(*WINDOW)
+        found = page = 0
+        with requests.Session() as session:
+            while True:
+                page += 1
+                answer = session.post(
+                    f"{self.settings.base_url}/DownloadManifest",
+                    json={
+                        "accessKey": self.settings.access_key,
+                        "depot": "900",
+                        "fromDateTime": lower,
+                        "toDateTime": upper,
+                        "pageNumber": str(page),
+                        "pageSize": str(PAGE),
+                    },
+                    timeout=60,
+                )
+                reply = json.loads(answer.content)
+                found += len(reply["manifests"])
+                if page == int(reply["totalPages"]):
+                    return found
+
+    def into(self, dsn: str) -> Counts:
+        """The whole job."""
+        mapper = Mapper(self.plan, self.settings.local_time, import_unaccepted=True)
+        with connect(dsn) as conn, PalletforceClient(self.settings, {}) as client:
+            return pull_depot(
+                conn,
+                client,
+                mapper,
+                self.plan,
+                "900",
+                asked=WINDOW,
+                clock=lambda: datetime.now(UTC),
+                run="bench",
+                actor="bench",
+                report=lambda _: None,
+            )
+
+
+def pull_figures() -> list[Figure]:
+    """First pull and unchanged re-pull of 10,000 consignments."""
+    downloads, firsts, agains = [], [], []
+    with tempfile.TemporaryDirectory() as home, simulator() as base_url:
+        job = Pull(base_url)
+        server = EmbeddedPostgres(Path(home))
+        server.start()
+        try:
+            for round_number in range(ROUNDS):
+                print(f"round {round_number + 1} of {ROUNDS} ...", flush=True)
+                with connect(server.dsn("postgres")) as admin:
+                    admin.execute("DROP DATABASE palletflow")
+                    admin.execute("CREATE DATABASE palletflow")
+                dsn = server.dsn("palletflow")
+                migrate.upgrade(dsn)
+                downloads.append(timed(lambda: expect(job.download() >= CONSIGNMENTS)))
+                firsts.append(timed(lambda: expect(job.into(dsn).created >= CONSIGNMENTS)))  # noqa: B023 - called here
+                agains.append(timed(lambda: expect(job.into(dsn).unchanged >= CONSIGNMENTS)))  # noqa: B023
+        finally:
+            server.remove()
+    yardstick = f"download and parse {CONSIGNMENTS:,} serially"
+    return [
+        Figure(f"API pull of {CONSIGNMENTS:,} consignments", min(firsts), yardstick, min(downloads), 1.5),
+        Figure("the same pull again, all unchanged", min(agains), "first pull", min(firsts), 0.4),
+    ]
+
+
+def expect(true: bool) -> None:
+    """A benchmark of a job that did not do its work is worth nothing."""
+    if not true:
+        raise AssertionError("the measured job did not do its work")
+
+
+def parse_figure() -> Figure:
+    """Parsing every DAG file in a new process, against importing airflow.sdk alone."""
+    alone = "import airflow.sdk; airflow.sdk.DAG"
+    parse = "import runpy, pathlib\nfor file in sorted(pathlib.Path('dags').glob('*.py')): runpy.run_path(str(file))"
+    environment = os.environ | {"AIRFLOW_HOME": tempfile.mkdtemp(), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+
+    def run(code: str) -> None:
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT, env=environment)
+
+    rounds = [(timed(lambda: run(parse)), timed(lambda: run(alone))) for _ in range(ROUNDS)]
+    parsing, importing = (min(column) for column in zip(*rounds, strict=True))
+    return Figure("parsing all DAG files", parsing, "importing airflow.sdk alone", importing, 1.5)
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    figures = [*pull_figures(), parse_figure()]
+    print(f"\n{'figure':<42}{'seconds':>9}  {'yardstick':<38}{'seconds':>9}{'ratio':>8}{'target':>9}")
+    for figure in figures:
+        verdict = "" if figure.ratio <= figure.target else "  missed"
+        print(
+            f"{figure.name:<42}{figure.seconds:>9.2f}  {figure.yardstick:<38}{figure.yardstick_seconds:>9.2f}"
+            f"{figure.ratio:>8.2f}{f'<= {figure.target}':>9}{verdict}"
+        )
+
+
+if __name__ == "__main__":
+    main()
