@@ -10,6 +10,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m palletflow.sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="stand the house up and stay until Ctrl-C")
+    commands.add_parser("demo", help="one round of every pipeline, then a table of what landed")
     commands.add_parser("login", help="set a new password for the login of Airflow's page and print it")
     psql = commands.add_parser("psql", help="open the order store in psql", add_help=False)
     psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to psql")
@@ -30,6 +31,10 @@ def _run(given: argparse.Namespace) -> int:
         from palletflow.sandbox import up
 
         return up.main()
+    if given.command == "demo":
+        from palletflow.sandbox import demo
+
+        return demo.main()
     if given.command == "login":
         from palletflow.sandbox import login
 
