@@ -1,7 +1,9 @@
 """What tests share: a real Postgres, a fresh order store a test, and a real Palletforce simulator on a real socket."""
 
 import itertools
+import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,10 @@ from palletflow.sandbox.postgres import EmbeddedPostgres
 from palletflow.store import migrate
 from palletflow.store.connection import Connection, connect
 from palletflow.store.imports import Counts
+
+# Before anything imports Airflow: it must not look into the home of whoever runs the tests.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="palletflow-tests-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 PROJECT = Path(__file__).parents[1]
 # A Monday morning in summer time.

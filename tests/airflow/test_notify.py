@@ -1,0 +1,102 @@
+"""Alerts reach a real webhook and a real mail server, and nobody before one is configured."""
+
+import json
+import logging
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from palletflow.airflow.notify import FailureNotifier, late_run
+
+RUN = SimpleNamespace(dag_id="palletforce_import", run_id="manual__1")
+
+
+def serving(server):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def webhook(monkeypatch):
+    received = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.headers["Authorization"], json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Silence."""
+
+    server = serving(HTTPServer(("127.0.0.1", 0), Handler))
+    connection = {"conn_type": "http", "host": f"http://127.0.0.1:{server.server_port}/hook", "password": "hook-token"}
+    monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(connection))
+    yield received
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def mailbox(monkeypatch):
+    received = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        """As much SMTP as a mail needs."""
+
+        def handle(self):
+            self.say("220 here")
+            for line in self.rfile:
+                word = line.split()[0].upper()
+                if word == b"DATA":
+                    self.say("354 go on")
+                    received.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
+                self.say("221 bye" if word == b"QUIT" else "250 fine")
+
+        def say(self, text):
+            self.wfile.write(f"{text}\r\n".encode())
+
+    server = serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
+    connection = {
+        "conn_type": "smtp",
+        "host": "127.0.0.1",
+        "port": server.server_address[1],
+        "extra": {"from": "palletflow@example.com", "to": ["ops@example.com", "night@example.com"], "starttls": False},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_ALERT_MAIL", json.dumps(connection))
+    yield received
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_failed_run_is_told_by_webhook(webhook):
+    FailureNotifier()({"dag_run": RUN, "reason": "task_failure"})
+
+    [(authorization, message)] = webhook
+    assert authorization == "Bearer hook-token"
+    assert "run manual__1 failed (task_failure)" in message["text"]
+
+
+def test_a_failed_run_is_told_by_mail(mailbox):
+    FailureNotifier()({"dag_run": RUN, "reason": "task_failure"})
+
+    [mail] = mailbox
+    assert "Subject: Palletflow: palletforce_import failed" in mail
+    assert "To: ops@example.com, night@example.com" in mail
+
+
+def test_without_an_alert_connection_it_is_only_logged(caplog):
+    with caplog.at_level(logging.WARNING):
+        FailureNotifier()({"dag_run": RUN})
+    assert "Nobody is told" in caplog.text
+
+
+@pytest.mark.parametrize(("state", "told"), [("running", 1), ("queued", 1), ("failed", 0), ("success", 0)])
+def test_a_deadline_alerts_only_for_runs_still_under_way(webhook, state, told):
+    run = {"dag_id": "palletforce_import", "dag_run_id": "r1", "state": state, "queued_at": "2026-07-13T09:30:00Z"}
+    late_run(context={"dag_run": run})
+    assert len(webhook) == told

@@ -1,0 +1,84 @@
+"""The deployment file: what is wrong with it is said, all at once, by place and name."""
+
+from pathlib import Path
+
+import pytest
+
+from palletflow import deployment
+from palletflow.checked_yaml import FileFault
+
+GOOD = """
+networks:
+  palletforce:
+    customer: NET
+    depots:
+      "900": {name: Leicester, connection: palletforce_900}
+    switches: {import: true}
+customers:
+  - {code: NET, name: Network}
+  - {code: ACME, name: Acme, accounts: {palletforce: [acme 001]}}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "deployment.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_a_good_file_is_read(tmp_path):
+    plan = deployment.load(written(tmp_path, GOOD))
+    assert plan.network("palletforce").depots == {"900": "palletforce_900"}
+    assert plan.accounts == {("palletforce", "acme 001"): "ACME"}
+
+
+def test_depot_codes_keep_their_leading_zeros_even_unquoted(tmp_path):
+    plan = deployment.load(written(tmp_path, GOOD.replace('"900"', "012")))
+    assert list(plan.network("palletforce").depots) == ["012"]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("    customer: NET", "    custommer: NET", "networks.palletforce: unknown key 'custommer'; known here: "),
+        ("    customer: NET", "    customer: GONE", "networks.palletforce.customer: no customer has the code 'GONE'"),
+        ("import: true", "import: perhaps", "networks.palletforce.switches.import: 'perhaps' is not of type"),
+        (", connection: palletforce_900", "", "networks.palletforce.depots.900: 'connection' is a required property"),
+        ("code: ACME", "code: NET", "customers: code 'NET' stands twice"),
+        (
+            "name: Network}",
+            "name: Network, accounts: {palletforce: [acme 001]}}",
+            "palletforce account 'acme 001' belongs to both NET and ACME",
+        ),
+        ("customers:", "customers: [", "is not YAML"),
+        ('"900": {', '"900": {}\n      "900": {', "'900' stands twice"),
+    ],
+)
+def test_a_wrong_file_names_place_and_fault(tmp_path, good, bad, said):
+    assert good in GOOD
+    with pytest.raises(FileFault) as caught:
+        deployment.load(written(tmp_path, GOOD.replace(good, bad)))
+    assert said in str(caught.value)
+    assert "deployment.yaml" in str(caught.value)
+
+
+def test_every_fault_is_listed_at_once(tmp_path):
+    wrong = GOOD.replace("customer: NET", "custommer: NET").replace("import: true", "import: perhaps")
+    with pytest.raises(FileFault) as caught:
+        deployment.load(written(tmp_path, wrong))
+    assert len(caught.value.faults) == 3
+
+
+def test_a_missing_file_or_variable_is_said(tmp_path, monkeypatch):
+    with pytest.raises(FileFault, match="cannot be read"):
+        deployment.load(tmp_path / "none.yaml")
+    monkeypatch.delenv(deployment.VARIABLE, raising=False)
+    with pytest.raises(FileFault, match="set PALLETFLOW_DEPLOYMENT"):
+        deployment.load()
+
+
+def test_an_unlisted_network_is_said(tmp_path, monkeypatch):
+    file = written(tmp_path, GOOD)
+    monkeypatch.setenv(deployment.VARIABLE, str(file))
+    with pytest.raises(FileFault, match="'nexus' is not listed"):
+        deployment.load().network("nexus")
