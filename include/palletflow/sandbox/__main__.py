@@ -12,20 +12,21 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("up", help="stand the house up and stay until Ctrl-C")
     commands.add_parser("demo", help="one round of every pipeline, then a table of what landed")
     commands.add_parser("login", help="set a new password for the login of Airflow's page and print it")
-    psql = commands.add_parser("psql", help="open the order store in psql", add_help=False)
-    psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to psql")
+    commands.add_parser("psql", help="open the order store in psql, which gets the arguments", add_help=False)
     simulator = commands.add_parser("simulator", help="run one simulated network")
     simulator.add_argument("network")
     simulator.add_argument("--port", type=int, required=True)
-    given = parser.parse_args(arguments)
+    given, more = parser.parse_known_args(arguments)
+    if more and given.command != "psql":
+        parser.error(f"unknown arguments: {' '.join(more)}")
     try:
-        return _run(given)
+        return _run(given, more)
     except SandboxError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run(given: argparse.Namespace, more: list[str]) -> int:
     """Each command imports only what it needs; a simulator has no use for the supervisor."""
     if given.command == "up":
         from palletflow.sandbox import up
@@ -42,7 +43,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.command == "psql":
         from palletflow.sandbox import psql
 
-        return psql.main(given.arguments)
+        return psql.main(more)
     from palletflow.sandbox import networks
 
     networks.serve(given.network, given.port)

@@ -7,6 +7,8 @@ then waits for one line on standard input, and only then becomes `airflow api-se
 """
 
 import importlib
+import logging
+import os
 import sys
 
 # What the component imports anyway. Nothing here may touch the database.
@@ -34,7 +36,15 @@ def main(arguments: list[str]) -> None:
     from airflow.__main__ import main as airflow
 
     sys.argv = ["airflow", *arguments]
-    airflow()
+    try:
+        airflow()
+    except SystemExit as end:
+        if end.code:
+            raise
+    # Taking all of Airflow's objects apart one by one would keep whoever stops the house waiting for seconds.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

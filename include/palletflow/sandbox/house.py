@@ -1,31 +1,26 @@
 """Stands a whole house up on this machine and takes it down again.
 
-Order: what an earlier, killed start left is ended; ports are checked; Postgres; the simulated networks; both databases
+Order: ports are checked; Postgres; the simulated networks; both databases
 are migrated while the API server imports; then Airflow's four components. Taken down in reverse, Postgres last.
 """
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import FrameType
 
 from palletflow.sandbox import ports
 from palletflow.sandbox.airflow_api import AirflowApi
 from palletflow.sandbox.airflow_prepare import AirflowPreparation, Login
 from palletflow.sandbox.first_runs import DagsRead, run_first
-from palletflow.sandbox.house_lock import house_lock
 from palletflow.sandbox.networks import HOST as SIMULATOR_HOST
 from palletflow.sandbox.postgres import ORDER_STORE_DATABASE, EmbeddedPostgres, create_databases, with_database
 from palletflow.sandbox.processes import ProcessSpec, Supervisor
 from palletflow.sandbox.settings import HouseSettings, environment, links_base_url
+from palletflow.sandbox.supervision import supervision
 from palletflow.sandbox.terminal import Terminal
 from palletflow.store import migrate
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -53,23 +48,15 @@ class House:
 def running_house(settings: HouseSettings, terminal: Terminal) -> Iterator[House]:
     """Stands a house up; on leaving, whatever the reason, takes it down and leaves no process behind.
 
-    INT, TERM and HUP raise KeyboardInterrupt in the body; another one while stopping kills what is left at once.
-    Raises SandboxError when the house cannot be stood up, with the reason and what to do.
+    Raises KeyboardInterrupt in the body on INT, TERM and HUP, and SandboxError when the house cannot be stood up, with
+    the reason and what to do.
     """
-    supervisor = Supervisor(settings.home, terminal.say)
-    with house_lock(settings.home), _StopSignals(supervisor) as signals:
-        try:
-            yield _stand_up(settings, supervisor, terminal)
-        finally:
-            signals.stopping = True
-            terminal.say("Stopping everything; Ctrl-C again kills at once")
-            with terminal.step("Stopping"):
-                supervisor.stop()
+    with supervision(settings.home, terminal) as supervisor:
+        yield _stand_up(settings, supervisor, terminal)
 
 
 def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Terminal) -> House:
     stood_up_at = datetime.now(UTC)
-    supervisor.end_leftovers()
     ports.require_free(settings.bind, settings.port, "the Airflow page", "PALLETFLOW_PORT")
     for network, port in settings.simulator_ports.items():
         ports.require_free(SIMULATOR_HOST, port, f"the simulated network {network}", "PALLETFLOW_SIMULATOR_PORT")
@@ -93,8 +80,8 @@ def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Termina
             login = preparation.migrate()
     with terminal.step("Airflow"):
         api_server.open_gate()
-        supervisor.start(*map(processes.airflow, ("scheduler", "dag-processor", "triggerer")))
         supervisor.wait_ready([*simulators, api_server])
+    supervisor.start(*map(processes.airflow, ("scheduler", "dag-processor", "triggerer")))
 
     return House(
         settings=settings,
@@ -144,28 +131,3 @@ class _Processes:
             environment={**self.environment, **links_base_url(self.settings)},
             folder=self.settings.home,
         )
-
-
-class _StopSignals:
-    """Turns the first stop signal into KeyboardInterrupt and later ones into hurry, in the main thread."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.stopping = False
-        self._supervisor = supervisor
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> "_StopSignals":
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if self.stopping:
-            self._supervisor.hurry()
-            return
-        self.stopping = True
-        raise KeyboardInterrupt

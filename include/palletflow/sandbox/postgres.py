@@ -1,7 +1,8 @@
 """Embedded PostgreSQL: a server of our own on the loopback interface, from the programs of a wheel.
 
 The server runs as an ordinary user. Started by root it runs as `nobody`, with its data below /var/lib/palletflow,
-because `nobody` may not reach the project and we change no permission of a folder that is not ours.
+because `nobody` may not reach the project and we change no permission of a folder that is not ours. A link in the
+home leads there; when the home was thrown away, and the link with it, the next start throws the data away too.
 """
 
 import contextlib
@@ -74,10 +75,10 @@ class EmbeddedPostgres:
         self._durable = durable
         self._account = unprivileged_account()
         home = home.resolve()
+        self._in_home = home / "postgres"
+        self.folder = self._in_home
         if self._account:
             self.folder = ROOT_DATA / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-        else:
-            self.folder = home / "postgres"
         self._logs = home / "logs"
         self._data = self.folder / "data"
         self._password_file = self.folder / "password"
@@ -136,6 +137,8 @@ class EmbeddedPostgres:
         """Stops the server and deletes its data."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._in_home.is_symlink():
+            self._in_home.unlink()
 
     def __enter__(self) -> Self:
         self.start()
@@ -147,16 +150,27 @@ class EmbeddedPostgres:
         self.stop()
 
     def _make_folders(self) -> None:
+        if os.path.lexists(self._in_home) and self._in_home.lstat().st_uid != os.geteuid():
+            raise SandboxError(
+                f"{self._in_home} belongs to another user, who started the house before. "
+                "Start it as that user again, or stand up another one with its own PALLETFLOW_HOME."
+            )
+        if self._account and self.folder.exists() and not self._in_home.is_symlink():
+            self._end_leftover()
+            shutil.rmtree(self.folder)
         for folder in (ROOT_DATA, self.folder) if self._account else (self.folder,):
             if not folder.exists():
                 folder.mkdir(parents=True)
                 # Whatever the umask, the server's account has to pass through; what is inside is closed to others.
                 folder.chmod(0o755)
+        if self._account and not self._in_home.is_symlink():
+            self._in_home.parent.mkdir(parents=True, exist_ok=True)
+            self._in_home.symlink_to(self.folder)
 
     def _password(self) -> str:
         """Read from the file, which is written at the first use."""
+        self._make_folders()
         if not self._password_file.exists():
-            self._make_folders()
             with contextlib.suppress(FileExistsError), _private_file(self._password_file) as file:
                 os.write(file, secrets.token_urlsafe(32).encode())
         return self._password_file.read_text()

@@ -25,11 +25,11 @@ import requests
 from palletflow.sandbox import process_tree
 from palletflow.sandbox.errors import SandboxError
 
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 9.0
 # Even when others used up the grace period, this much is left for each to end in order.
 LEAST_GRACE_SECONDS = 3.0
 # When the supervisor itself was killed, its children have had their chance to finish.
-LEFTOVER_GRACE_SECONDS = 5.0
+LEFTOVER_GRACE_SECONDS = 3.0
 RESTART_DELAY = 1.0
 LONGEST_RESTART_DELAY = 60.0
 # A process that ran this long before it crashed is restarted as if it were the first time.
