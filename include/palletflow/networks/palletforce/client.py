@@ -1,14 +1,19 @@
 """Calls Palletforce (contract 1 and 2): sends, sorts the answer into an outcome class, retries. Gives no meaning."""
 
+import html
+import io
 import json
+import math
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, NamedTuple
 
 import requests
@@ -35,8 +40,17 @@ RETRY_AFTER_S, RETRY_AFTER_MOST_S = 30.0, 300.0
 PAGE_RESTARTS = 3
 # Thirteen digits that no depot can have minted: asking for it shows whether key and address work.
 NO_SUCH_NUMBER = "0" * 13
-TEXT_KEPT = 500
+# A page of 1,000 consignments has about 2 MB.
+ANSWER_MOST_BYTES = 64 * 1024 * 1024
+# Of a text of the network's: looked through for the access key, shown of an unknown body, shown of its reasons.
+TEXT_SEARCHED, TEXT_KEPT, REASONS_KEPT = 65_536, 500, 2000
 MASK = "***"
+FAILURES: Mapping[str, type[NetworkError]] = {
+    "AUTH": AuthFailed,
+    "CONFIG": Misconfigured,
+    "REJECTED": Rejected,
+    "UNKNOWN": UnknownOutcome,
+}
 
 
 class Page(NamedTuple):
@@ -63,6 +77,7 @@ class PalletforceClient:
         self.settings = settings
         self._aliases = aliases
         self._sleep, self._jitter = sleep, jitter
+        self._key = _in_any_form(settings.access_key)
         self._session = requests.Session()
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.max_in_flight)
         self._session.mount("https://", adapter)
@@ -109,7 +124,13 @@ class PalletforceClient:
 
     def fetch_by(self, field: str, value: str) -> list[Any]:
         """Manifests of the consignment with this `trackingNumber` or `uniqueTransactionNumber`; [] if none (2.5)."""
-        return self._page("FetchManifest", {field: value}).manifests
+        operation = "FetchManifest"
+        reply = self._call(operation, {field: value})
+        manifests = self._manifests(operation, reply)
+        # What is taken for absent may be sent again: the answer must not contradict itself.
+        if not manifests and str(wire.field(reply, "totalRecords", self._aliases) or "0").strip() != "0":
+            raise self._failure(UnknownOutcome, operation, "the answer has no manifests, though totalRecords is not 0")
+        return manifests
 
     def find(
         self,
@@ -144,7 +165,7 @@ class PalletforceClient:
             if not pages:
                 found.clear()
             for manifest in (manifest for page in pages for manifest in page.manifests):
-                for consignment in wire.fold(manifest, self._aliases).get("consignments") or [{}]:
+                for consignment in self._consignments(manifest):
                     if (
                         consignment.get("consignmentnumber") == consignment_number
                         and consignment.get("customersuniquereference") == reference
@@ -152,42 +173,71 @@ class PalletforceClient:
                         found.append(manifest)
         return found
 
+    def _consignments(self, manifest: Any) -> list[dict[str, Any]]:
+        """The folded consignments of a manifest; none of what is no record."""
+        folded = wire.fold(manifest, self._aliases)
+        listed = folded.get("consignments") if isinstance(folded, dict) else None
+        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
     def _pages(self, depot: str, start: datetime, end: datetime) -> Iterator[list[Page]]:
         lower, upper = self.settings.local_time.window(start, end)
         window = {"depot": depot, "fromDateTime": lower, "toDateTime": upper}
 
         def page(number: int) -> Page:
-            return self._page(
-                "DownloadManifest", {**window, "pageNumber": str(number), "pageSize": str(self.settings.page_size)}
-            )
+            return self._page(number, window)
 
         first = page(1)
+        self._must_hold_records(first)
         yield [first]
+        numbers = iter(range(2, first.total_pages + 1))
         with ThreadPoolExecutor(self.settings.max_in_flight) as pool:
-            following = pool.map(page, range(2, first.total_pages + 1))
+            # Asked for only a little ahead, so that a slow reader does not gather a whole result in memory.
+            ahead = deque(pool.submit(page, number) for number in islice(numbers, 2 * self.settings.max_in_flight))
             try:
-                for other in following:
+                while ahead:
+                    other = ahead.popleft().result()
                     if (other.total_records, other.total_pages) != (first.total_records, first.total_pages):
                         raise _ResultMoved
+                    self._must_hold_records(other)
+                    ahead.extend(pool.submit(page, number) for number in islice(numbers, 1))
                     yield [other]
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _page(self, operation: str, fields: Mapping[str, str]) -> Page:
-        reply = self._call(operation, fields)
+    def _page(self, number: int, window: Mapping[str, str]) -> Page:
+        """One page of a window. An answer that could hide consignments is no good answer: UnknownOutcome."""
+        operation = "DownloadManifest"
+        asked = {"pageNumber": str(number), "pageSize": str(self.settings.page_size)}
+        reply = self._call(operation, {**window, **asked})
+        answered, pages, total = (
+            self._count(operation, reply, name) for name in ("pageNumber", "totalPages", "totalRecords")
+        )
+        if answered != number:
+            raise self._failure(UnknownOutcome, operation, f"asked for page {number}, got pageNumber {answered}")
+        return Page(number, pages, total, self._manifests(operation, reply))
+
+    def _count(self, operation: str, reply: Mapping[str, Any], name: str) -> int:
+        content = wire.field(reply, name, self._aliases)
+        text = str(content).strip() if isinstance(content, str | int) else ""
+        if not re.fullmatch("[0-9]{1,9}", text):
+            raise self._failure(
+                UnknownOutcome,
+                operation,
+                f"the answer's {name} is {'missing' if content is None else 'no whole number'}; "
+                "if the network calls it otherwise, say so under response_aliases in the import template",
+            )
+        return int(text)
+
+    def _manifests(self, operation: str, reply: Mapping[str, Any]) -> list[Any]:
         manifests = wire.field(reply, "manifests", self._aliases) or []
         if not isinstance(manifests, list):
             raise self._failure(UnknownOutcome, operation, "the answer's manifests are no list")
-        try:
-            number, pages, total = (
-                int(wire.field(reply, name, self._aliases) or default)
-                for name, default in (("pageNumber", 1), ("totalPages", 1), ("totalRecords", len(manifests)))
-            )
-        except (TypeError, ValueError) as error:
-            raise self._failure(
-                UnknownOutcome, operation, f"the answer's page numbers cannot be read ({error})"
-            ) from error
-        return Page(number, pages, total, manifests)
+        return manifests
+
+    def _must_hold_records(self, page: Page) -> None:
+        if page.total_records and not page.manifests:
+            detail = f"page {page.number} has no manifests, though totalRecords is {page.total_records}"
+            raise self._failure(UnknownOutcome, "DownloadManifest", detail)
 
     # How it is asked
 
@@ -204,104 +254,143 @@ class PalletforceClient:
 
     def _send(self, operation: str, fields: Mapping[str, str]) -> dict[str, Any]:
         settings = self.settings
+        body = _Body(json.dumps({"accessKey": settings.access_key, **fields}).encode())
         try:
-            answer = self._session.post(
+            with self._session.post(
                 f"{settings.base_url}/{settings.operation(operation)}",
-                data=json.dumps({"accessKey": settings.access_key, **fields}).encode(),
+                data=body,
                 timeout=(settings.connect_timeout_s, settings.read_timeout_s),
                 allow_redirects=False,
-            )
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise self._failure(NotSent, operation, self._plain(error)) from None
-        except requests.exceptions.ConnectionError as error:
-            # requests calls both "refused" and "reset after sending" a ConnectionError; only the first never left us.
-            never_left = "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
-            raise self._failure(NotSent if never_left else UnknownOutcome, operation, self._plain(error)) from None
+                stream=True,
+            ) as answer:
+                content = _content(answer)
         except requests.exceptions.RequestException as error:
-            raise self._failure(UnknownOutcome, operation, self._plain(error)) from None
-        return self._sorted(operation, answer)
+            kind, reason = UnknownOutcome if body.has_left else NotSent, _reason(error)
+        else:
+            if content is not None:
+                return self._sorted(operation, answer.status_code, answer.headers, content)
+            kind, reason = UnknownOutcome, f"HTTP {answer.status_code}: larger than {ANSWER_MOST_BYTES >> 20} MB"
+        # Raised here and not above: the error of requests, which holds the request, shall not hang on ours.
+        raise self._failure(kind, operation, self._shown(reason, TEXT_KEPT))
 
-    def _sorted(self, operation: str, answer: requests.Response) -> dict[str, Any]:
+    def _sorted(self, operation: str, status: int, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
         """The answer's body when it is good, else the error of its outcome class: the table of contract 1.3."""
-        status = answer.status_code
         try:
-            reply: dict[str, Any] | None = wire.parse(answer.content)
+            reply: dict[str, Any] | None = wire.parse(content)
         except wire.Unreadable:
             reply = None
         reasons = wire.failure_texts(reply, self._aliases) if reply else []
-        said = f"HTTP {status}: {'; '.join(reasons) or self._text(answer)}"
+        outcome = self._outcome(status, headers, reply, reasons)
+        if outcome == "OK" and reply is not None:
+            return reply
 
-        decided = self.settings.status_classes.get(str(status))
-        if decided is None:
-            decided = self._decide(status, answer.headers, reply, reasons)
-        match decided:
-            case "OK" if reply is not None:
-                return reply
-            case "AUTH":
-                raise self._failure(AuthFailed, operation, said)
-            case "THROTTLED":
-                raise Throttled(
-                    self.settings.connection,
-                    self.settings.operation(operation),
-                    self._masked(said),
-                    _retry_after(answer.headers.get("Retry-After")),
-                )
-            case "CONFIG":
-                raise self._failure(Misconfigured, operation, said)
-            case "REJECTED":
-                raise self._failure(Rejected, operation, said)
-            case _:
-                raise self._failure(UnknownOutcome, operation, said)
+        if reasons:
+            said = self._shown("; ".join(reasons), REASONS_KEPT)
+        else:
+            said = self._shown(content.decode(errors="replace"), TEXT_KEPT) or "empty body"
+        said = f"HTTP {status}: {said}"
+        if outcome == "THROTTLED":
+            wait = _retry_after(headers.get("Retry-After"))
+            raise Throttled(self.settings.connection, self.settings.operation(operation), said, wait)
+        raise self._failure(FAILURES[outcome], operation, said)
 
-    def _decide(self, status: int, headers: Mapping[str, str], reply: dict[str, Any] | None, reasons: list[str]) -> str:
+    def _outcome(
+        self, status: int, headers: Mapping[str, str], reply: dict[str, Any] | None, reasons: list[str]
+    ) -> str:
+        """The first row of contract 1.3 that matches."""
+        meaning = self.settings.status_classes.get(str(status)) or _meaning(status, headers)
         pattern = self.settings.auth_error_pattern
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or any(
-            re.search(pattern, reason, re.IGNORECASE) for reason in reasons
-        ):
+        if meaning == "AUTH" or any(re.search(pattern, reason, re.IGNORECASE) for reason in reasons):
             return "AUTH"
-        if status == HTTPStatus.TOO_MANY_REQUESTS or (
-            status == HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" in headers
-        ):
-            return "THROTTLED"
+        if meaning == "THROTTLED":
+            return meaning
         if reply is not None and any(wire.field(reply, key, self._aliases) is not None for key in RESULT_KEYS):
-            # Without `success` the data key alone means that a read was answered (contract 1.3).
+            # Without `success` the data key alone means that a read was answered.
             absent = wire.field(reply, "success", self._aliases) is None
             return "OK" if absent or wire.succeeded(reply, self._aliases) else "REJECTED"
-        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-            return "CONFIG"
-        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return "REJECTED"
-        return "UNKNOWN"
+        return meaning
 
     def _failure(self, kind: type[NetworkError], operation: str, detail: str) -> NetworkError:
-        return kind(self.settings.connection, self.settings.operation(operation), self._masked(detail))
+        return kind(self.settings.connection, self.settings.operation(operation), detail)
 
-    def _masked(self, text: str) -> str:
-        return text.replace(self.settings.access_key, MASK)
+    def _shown(self, text: str, most: int) -> str:
+        """A text of the network's for an error message: the access key masked, on one line, at most so long."""
+        # Masked before it is cut to size: a key cut in half would no longer be known as the key.
+        return " ".join(self._key.sub(MASK, text[:TEXT_SEARCHED]).split())[:most]
 
-    @staticmethod
-    def _plain(error: Exception) -> str:
-        reason = error.args[0] if error.args else error
-        return str(getattr(reason, "reason", reason))[:TEXT_KEPT]
 
-    @staticmethod
-    def _text(answer: requests.Response) -> str:
-        return " ".join(answer.text[:TEXT_KEPT].split()) or "empty body"
+class _Body(io.BytesIO):
+    """A request's body that knows whether it was asked for. Before that nothing was sent that could be carried out."""
+
+    has_left = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.has_left = True
+        return super().read(size)
 
 
 class _ResultMoved(Exception):
     """totalRecords or totalPages changed between two pages."""
 
 
+def _content(answer: requests.Response) -> bytes | None:
+    """The answer's body; None when it is absurdly large. Raises RequestException."""
+    parts, size = [], 0
+    for part in answer.iter_content(1 << 18):
+        parts.append(part)
+        size += len(part)
+        if size > ANSWER_MOST_BYTES:
+            return None
+    return b"".join(parts)
+
+
+def _meaning(status: int, headers: Mapping[str, str]) -> str:
+    """The outcome class of an HTTP status whose body does not decide (rows 2, 3 and 5 to 7)."""
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return "AUTH"
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return "THROTTLED"
+        case HTTPStatus.SERVICE_UNAVAILABLE if "Retry-After" in headers:
+            return "THROTTLED"
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            return "CONFIG"
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "REJECTED"
+    return "UNKNOWN"
+
+
 def _retry_after(header: str | None) -> float:
-    """Seconds to wait, from seconds or an HTTP date; 30 without a header, at most 300."""
-    if header is None:
-        return RETRY_AFTER_S
+    """Seconds to wait, from seconds or an HTTP date; 30 without a readable header, at most 300."""
     try:
-        seconds = float(header)
+        seconds = float(header or "")
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+            moment = parsedate_to_datetime(header or "")
         except ValueError:
             return RETRY_AFTER_S
-    return min(max(seconds, 0.0), RETRY_AFTER_MOST_S)
+        # HTTP dates are GMT, with or without a zone that says so.
+        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    return RETRY_AFTER_S if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_MOST_S)
+
+
+def _reason(error: requests.exceptions.RequestException) -> str:
+    """What happened, without the wrappings of requests and urllib3."""
+    reason = error.args[0] if error.args else error
+    return str(getattr(reason, "reason", reason))
+
+
+def _in_any_form(key: str) -> re.Pattern[str]:
+    """Matches the access key as networks echo it: as it is, or escaped for a URL, JSON or HTML, even twice."""
+    return re.compile("".join(f"(?:{'|'.join(_forms(letter))})" for letter in key))
+
+
+def _forms(letter: str) -> Iterator[str]:
+    code = ord(letter)
+    yield rf"\\*{re.escape(letter)}"
+    yield rf"(?i:\\+u{code:04x})"
+    yield rf"(?i:%(?:25)*{code:02x})"
+    yield rf"(?i:&(?:amp;)*(?:#0*{code}|#x0*{code:x});)"
+    yield re.escape(html.escape(letter))
+    if letter == " ":
+        yield r"\+"
