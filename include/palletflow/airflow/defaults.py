@@ -28,7 +28,10 @@ def dag_settings(deadline: timedelta) -> dict[str, Any]:
         },
         "on_failure_callback": FailureNotifier(),
         "deadline": DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=deadline, callback=SyncCallback(late_run)
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            # In seconds: with a timedelta Airflow 3.3.2 answers 500 when a task is cleared (apache/airflow#70368).
+            interval=deadline.total_seconds(),
+            callback=SyncCallback(late_run),
         ),
         "render_template_as_native_obj": False,
     }

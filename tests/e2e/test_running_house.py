@@ -1,0 +1,250 @@
+"""The whole deployment, running: what a data engineer and the night would see."""
+
+import io
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from palletflow.networks.palletforce.simulator import ACCESS_KEYS
+from palletflow.sandbox.house import House, running_house
+from palletflow.sandbox.postgres_binaries import installation_in_wheel
+from palletflow.sandbox.settings import from_environment
+from palletflow.sandbox.terminal import Terminal
+from palletflow.store.connection import Connection, connect
+
+DAG = "palletforce_import"
+PATIENCE_S = 120
+FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
+
+
+@pytest.fixture(scope="module")
+def alerts() -> Iterator[list[str]]:
+    """What a webhook was told."""
+    received: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Silence."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = {"conn_type": "http", "host": f"http://127.0.0.1:{server.server_port}/"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(address))
+        yield received
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def house(alerts, tmp_path_factory) -> Iterator[House]:
+    settings = replace(from_environment(FREE_PORTS), home=tmp_path_factory.mktemp("house"))
+    with running_house(settings, Terminal(io.StringIO())) as stood_up:
+        read = stood_up.run_first()
+        assert (read.broken, read.unread) == ({}, set())
+        for run in stood_up.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]:
+            until_ended(stood_up, run["dag_run_id"])
+        yield stood_up
+
+
+@pytest.fixture
+def store(house) -> Iterator[Connection]:
+    with connect(house.order_store_dsn) as conn:
+        yield conn
+
+
+def until(found, patience: float = PATIENCE_S):
+    """Asks until the answer is true; the answer."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if answer := found():
+            return answer
+        time.sleep(0.2)
+    raise AssertionError(f"waited {patience} s in vain")
+
+
+def until_ended(house: House, run_id: str) -> str:
+    path = f"dags/{DAG}/dagRuns/{run_id}"
+    return until(lambda: (state := house.api.get(path)["state"]) in ("success", "failed") and state)
+
+
+def watermarks(store: Connection) -> list[tuple]:
+    return store.execute("SELECT party, high FROM watermarks ORDER BY party").fetchall()
+
+
+def test_the_first_pull_filled_the_order_store(house, store):
+    batches = store.execute(
+        "SELECT party, records, created, rejected FROM inbound_batches ORDER BY id LIMIT 3"
+    ).fetchall()
+    assert sorted(party for party, *_ in batches) == ["900", "901", "902"]
+    assert all(records > 0 for _, records, *_ in batches)
+    assert store.execute("SELECT count(*) FROM consignments").fetchone()[0] > 100
+    assert store.execute("SELECT count(*) FROM inbound_records WHERE outcome = 'rejected'").fetchone() == (0,)
+
+
+def test_a_manual_run_with_from_and_to_reads_that_window_and_leaves_the_watermark(house, store):
+    before = watermarks(store)
+    start = (datetime.now(UTC) - timedelta(hours=40)).replace(microsecond=0)
+    window = {"from": start.isoformat(), "to": (start + timedelta(hours=10)).isoformat()}
+
+    assert until_ended(house, house.api.trigger(DAG, window)) == "success"
+
+    asked = store.execute(
+        "SELECT count(*) FROM inbound_batches WHERE (window_from, window_to) = (%s, %s) AND records > 0",
+        (start, start + timedelta(hours=10)),
+    )
+    assert asked.fetchone() == (3,)
+    assert watermarks(store) == before
+
+
+def test_a_backfill_over_yesterday_leaves_the_watermark(house, store):
+    before = watermarks(store)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
+    asked = {"dag_id": DAG, "from_date": yesterday.isoformat(), "to_date": (yesterday + timedelta(hours=1)).isoformat()}
+
+    house.api.post("backfills", {**asked, "max_active_runs": 4, "run_backwards": False})
+
+    runs = until(
+        lambda: (
+            [
+                run
+                for run in house.api.get(f"dags/{DAG}/dagRuns", run_type="backfill")["dag_runs"]
+                if run["state"] == "success"
+            ]
+            if len(house.api.get(f"dags/{DAG}/dagRuns", run_type="backfill", state="success")["dag_runs"]) >= 3
+            else None
+        )
+    )
+    intervals = sorted((run["data_interval_start"], run["data_interval_end"]) for run in runs)
+    windows = store.execute(
+        "SELECT DISTINCT window_from, window_to FROM inbound_batches WHERE run LIKE '%backfill%' ORDER BY 1"
+    ).fetchall()
+    assert [tuple(map(datetime.fromisoformat, interval)) for interval in intervals] == windows
+    assert watermarks(store) == before
+
+
+def test_a_two_day_old_watermark_catches_up_in_one_go(house, store):
+    two_days_ago = datetime.now(UTC) - timedelta(days=2)
+    store.execute("UPDATE watermarks SET high = %s WHERE party = '902'", (two_days_ago,))
+    last = store.execute("SELECT max(id) FROM inbound_batches").fetchone()[0]
+
+    assert until_ended(house, house.api.trigger(DAG)) == "success"
+
+    windows = store.execute(
+        "SELECT window_from, window_to FROM inbound_batches WHERE id > %s AND party = '902' ORDER BY id", (last,)
+    ).fetchall()
+    assert len(windows) == 3
+    assert windows[0][0] == two_days_ago - timedelta(minutes=15)
+    assert dict(watermarks(store))["902"] == windows[-1][1]
+
+
+@pytest.mark.rule("PF-1.3-16")
+def test_a_depot_that_is_refused_does_not_stop_the_others_and_comes_back_by_itself(house, store, alerts):
+    fault = {"operation": "DownloadManifest", "fault": "http_401", "count": 1}
+    requests.post(f"{house.simulators['palletforce']}/_sim/faults", json=fault, timeout=10).raise_for_status()
+
+    run_id = house.api.trigger(DAG)
+    assert until_ended(house, run_id) == "failed"
+
+    tasks = house.api.get(f"dags/{DAG}/dagRuns/{run_id}/taskInstances")["task_instances"]
+    assert sorted(task["state"] for task in tasks) == ["failed", "success", "success", "success"]
+    [(connection, reason)] = store.execute("SELECT connection, reason FROM connection_flags").fetchall()
+    assert connection.startswith("palletforce_90")
+    assert "HTTP 401" in reason
+    assert until(lambda: [text for text in alerts if run_id in text])
+
+    assert until_ended(house, house.api.trigger(DAG)) == "success"
+    assert store.execute("SELECT count(*) FROM connection_flags").fetchone() == (0,)
+
+
+def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house, store):
+    before = watermarks(store)
+    requests.post(
+        f"{house.simulators['palletforce']}/_sim/consignments", json={"depot": "900", "count": 5}, timeout=10
+    ).raise_for_status()
+    with connect(house.order_store_dsn) as holder, holder.transaction():
+        holder.execute("LOCK TABLE watermarks IN EXCLUSIVE MODE")
+        run_id = house.api.trigger(DAG)
+        port = until(
+            lambda: store.execute(
+                "SELECT client_port FROM pg_stat_activity JOIN pg_locks USING (pid) "
+                "WHERE NOT granted AND relation = 'watermarks'::regclass"
+            ).fetchone()
+        )[0]
+        [task] = [
+            psutil.Process(link.pid)
+            for link in psutil.net_connections("tcp")
+            if link.laddr and link.laddr[1] == port and link.pid
+        ]
+        task.kill()
+    path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances"
+    [killed] = until(
+        lambda: [task for task in house.api.get(path)["task_instances"] if task["state"] == "up_for_retry"]
+    )
+    depot = store.execute(
+        "SELECT party FROM watermarks WHERE (party, high) IN (SELECT * FROM unnest(%s::text[], %s::timestamptz[]))",
+        ([party for party, _ in before], [high for _, high in before]),
+    ).fetchall()
+    assert len(depot) == 1, "the killed depot's watermark alone stands where it was"
+
+    body = {"dag_run_id": run_id, "task_ids": [["import_depot", killed["map_index"]]], "dry_run": False}
+    house.api.post(f"dags/{DAG}/clearTaskInstances", {**body, "only_failed": False})
+
+    assert until_ended(house, run_id) == "success"
+    assert all(high > dict(before)[party] for party, high in watermarks(store))
+
+
+def test_the_connection_form_and_its_test_button(house):
+    headers = {"Authorization": f"Bearer {house.api.token}"}
+    forms = requests.get(f"{house.api.base_url}/ui/connections/hook_meta", headers=headers, timeout=30).json()
+    [form] = [form for form in forms if form["connection_type"] == "palletforce"]
+    assert form["hook_name"] == "Palletforce"
+    assert "depot_codes" in form["extra_fields"]
+    assert form["standard_fields"]["host"]["placeholder"].startswith("https://")
+
+    address = f"{house.simulators['palletforce']}/api/ExternalScanning"
+    connection = {
+        "connection_id": "tried",
+        "conn_type": "palletforce",
+        "host": address,
+        "extra": '{"allow_http": true}',
+    }
+    good = house.api.post("connections/test", {**connection, "password": ACCESS_KEYS["900"]})
+    assert good == {"status": True, "message": "Palletforce answers and accepts the access key."}
+    bad = house.api.post("connections/test", {**connection, "password": "not-the-key"})
+    assert not bad["status"]
+    assert "Correct the connection's password" in bad["message"]
+    assert "not-the-key" not in bad["message"]
+
+
+def test_the_access_keys_appear_in_no_log_and_in_no_table(house):
+    """Runs last: everything above has been logged and stored by then."""
+    logs = [file for file in house.settings.home.rglob("*.log") if file.is_file()]
+    assert any("import_depot" in str(file) for file in logs)
+    for database in ("airflow", "palletflow"):
+        dsn = house.order_store_dsn.rpartition("/")[0] + f"/{database}"
+        dump = subprocess.run(
+            [Path(installation_in_wheel()) / "bin" / "pg_dump", dsn], capture_output=True, check=True, text=True
+        ).stdout
+        assert "palletforce_import" in dump
+        leaked = [line for line in dump.splitlines() if any(key in line for key in ACCESS_KEYS.values())]
+        assert leaked == []
+    leaked = [
+        str(file) for file in logs if any(key in file.read_text(errors="replace") for key in ACCESS_KEYS.values())
+    ]
+    assert leaked == []
