@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
@@ -10,10 +11,18 @@ from zoneinfo import ZoneInfoNotFoundError
 from palletflow.network_errors import Misconfigured
 from palletflow.networks.palletforce.wire import LocalTime
 
-OPERATIONS = {"FetchManifest": "DownloadManifest"}
+# Operation: its name on the wire unless `operations` gives another (contract 1.1).
+OPERATIONS = {
+    "UploadManifest": "UploadManifest",
+    "DownloadLabel": "DownloadLabel",
+    "DownloadTracking": "DownloadTracking",
+    "DownloadManifest": "DownloadManifest",
+    "FetchManifest": "DownloadManifest",
+    "UploadTracking": "UploadTracking",
+}
 LOOKUPS = ("trackingNumber", "uniqueTransactionNumber", "window")
 OUTCOME_CLASSES = ("AUTH", "THROTTLED", "CONFIG", "REJECTED", "UNKNOWN")
-SECONDS, MINUTES, HOURS = "seconds", "minutes", "hours"
+EXAMPLE = "https://apiuat.palletforce.net/api/ExternalScanning"
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Settings:
 
     def operation(self, name: str) -> str:
         """The name an operation has on the wire."""
-        return self.operations.get(name) or OPERATIONS.get(name, name)
+        return self.operations.get(name) or OPERATIONS[name]
 
 
 def parse(connection: str, host: str | None, password: str | None, extra: Mapping[str, Any]) -> Settings:
@@ -66,33 +75,50 @@ def parse(connection: str, host: str | None, password: str | None, extra: Mappin
             continue  # an empty form field means the default
         try:
             values[name] = READERS[name](value)
-        except (ValueError, TypeError, re.error, ZoneInfoNotFoundError) as error:
+        except (ValueError, TypeError, re.error) as error:
             raise _wrong(connection, f"Extra '{name}' is not usable: {error}") from error
-    if not password:
-        raise _wrong(connection, "the Password (access key) is empty")
     return Settings(
         connection=connection,
         base_url=_base_url(connection, host, values.get("allow_http", False)),
-        access_key=password,
+        access_key=_access_key(connection, password),
         **values,
     )
 
 
+def _access_key(connection: str, password: str | None) -> str:
+    key = (password or "").strip()
+    if not key:
+        raise _wrong(connection, "the Password (access key) is empty")
+    if not (key.isascii() and key.isprintable()):
+        raise _wrong(connection, "the Password (access key) has a character that no HTTP header can carry")
+    return key
+
+
 def _base_url(connection: str, host: str | None, allow_http: bool) -> str:
-    url = (host or "").strip().rstrip("/")
-    if not url:
-        raise _wrong(
-            connection,
-            "the Host is empty; give the complete address, e.g. https://apiuat.palletforce.net/api/ExternalScanning",
-        )
-    if "://" not in url:
-        url = f"https://{url}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise _wrong(connection, f"the Host '{url}' is not a web address")
-    if parts.scheme == "http" and not allow_http:
+    """The Host made complete. What is wrong is said without showing it, as it may hold a secret."""
+    text = (host or "").strip()
+    scheme, _, rest = text.partition("://") if "://" in text else ("https", "", text)
+    rest = rest.rstrip("/")
+    url = f"{scheme.lower()}://{rest}"
+    if not rest:
+        raise _wrong(connection, f"the Host is empty; give the complete address, e.g. {EXAMPLE}")
+    if "@" in rest:
+        raise _wrong(connection, "the Host holds a user name or password; the access key goes into Password")
+    if not _is_address(url):
+        raise _wrong(connection, f"the Host is not a web address such as {EXAMPLE}")
+    if url.startswith("http://") and not allow_http:
         raise _wrong(connection, "the Host begins with http:// and would send the access key unprotected; use https://")
     return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+        host = (parts.hostname or "").encode("idna")  # raises for empty and overlong labels
+    except ValueError:
+        return False
+    return bool(host) and parts.scheme in ("https", "http") and url.isprintable() and not set(url) & set(" ?#")
 
 
 def _wrong(connection: str, detail: str) -> Misconfigured:
@@ -110,6 +136,8 @@ def _switch(value: Any) -> bool:
 
 def _number(least: float, most: float) -> Any:
     def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise TypeError(f"{value} is no number")
         number = float(value)
         if not least <= number <= most:
             raise ValueError(f"{value} is not between {least:g} and {most:g}")
@@ -119,12 +147,24 @@ def _number(least: float, most: float) -> Any:
 
 
 def _whole(least: int, most: int) -> Any:
-    return lambda value: int(_number(least, most)(value))
+    number = _number(least, most)
+
+    def read(value: Any) -> int:
+        found: float = number(value)
+        if not found.is_integer():
+            raise ValueError(f"{value} is no whole number")
+        return int(found)
+
+    return read
 
 
 def _texts(allowed: str) -> Any:
     def read(value: Any) -> tuple[str, ...]:
-        texts = tuple(re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else map(str, value))
+        if not isinstance(value, str | list):
+            raise TypeError("give a list, or words with commas between them")
+        texts = tuple(filter(None, re.split(r"[,\s]+", value)) if isinstance(value, str) else map(str, value))
+        if not texts:
+            raise ValueError("give at least one")
         for text in texts:
             if not re.fullmatch(allowed, text):
                 raise ValueError(f"'{text}' is not allowed there")
@@ -133,39 +173,79 @@ def _texts(allowed: str) -> Any:
     return read
 
 
-def _names(value: Any, allowed: tuple[str, ...] | None = None) -> dict[str, str]:
+def _operations(value: Any) -> dict[str, str]:
+    names = _object(value)
+    for name, text in names.items():
+        if name not in OPERATIONS:
+            raise ValueError(f"'{name}' is not one of {', '.join(OPERATIONS)}")
+        if not isinstance(text, str):
+            raise TypeError(f"'{text}' is not a name")
+    return names
+
+
+def _status_classes(value: Any) -> dict[str, str]:
+    classes = _object(value)
+    for status, outcome in classes.items():
+        if not re.fullmatch(r"[1-5]\d\d", status):
+            raise ValueError(f"'{status}' is not an HTTP status")
+        if outcome not in OUTCOME_CLASSES:
+            raise ValueError(f"'{outcome}' is not one of {', '.join(OUTCOME_CLASSES)}")
+    return classes
+
+
+def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError("give a JSON object")
-    for text in value.values():
-        if not isinstance(text, str) or (allowed and text not in allowed):
-            raise ValueError(f"'{text}' is not one of {', '.join(allowed or ('text',))}")
-    return {str(key): text for key, text in value.items()}
+    return value
+
+
+def _header(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]*", value, re.ASCII):
+        raise ValueError(f"{value!r} is no header name")
+    return value
 
 
 def _pattern(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value} is no pattern")
     re.compile(value)
-    return str(value)
+    return value
+
+
+def _datetime_format(value: Any) -> str:
+    moment = datetime(2026, 11, 22, 13, 45, 59)  # noqa: DTZ001 - wall-clock time, as on the wire
+    form = str(value)
+    try:
+        whole = datetime.strptime(moment.strftime(form), form) == moment  # noqa: DTZ007
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(f"'{form}' does not write date and time to the second; see Python's strftime")
+    return form
 
 
 def _zone(value: Any) -> str:
-    LocalTime(value, "")
+    try:
+        LocalTime(str(value), "")
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f"'{value}' is no time zone such as Europe/London") from None
     return str(value)
 
 
 READERS: Mapping[str, Any] = {
     "allow_http": _switch,
-    "client_id_header": str,
+    "client_id_header": _header,
     "connect_timeout_s": _number(0.1, 120),
     "read_timeout_s": _number(0.1, 600),
     "max_in_flight": _whole(1, 16),
-    "datetime_format": str,
+    "datetime_format": _datetime_format,
     "time_zone": _zone,
-    "operations": _names,
-    "status_classes": lambda value: _names(value, OUTCOME_CLASSES),
+    "operations": _operations,
+    "status_classes": _status_classes,
     "auth_error_pattern": _pattern,
     "depot_codes": _texts(r"\d{3}"),
     "page_size": _whole(1, 1000),
-    "pull_window_h": _number(0.25, 168),
+    "pull_window_h": _number(0.25, 167),  # 7 days on the clock, even in the week when clocks go forward
     "pull_overlap_min": _number(0, 1440),
     "import_unaccepted": _switch,
     "lookup_by": _texts("|".join(LOOKUPS)),
