@@ -199,6 +199,7 @@ def reasons_of(answer: requests.Response) -> Any:
 
 
 class TestWire:
+    @pytest.mark.rule("PF-9-2")
     def test_every_base_path_serves_the_operations(self, quiet: Network) -> None:
         for base in ("", "/api", "/a/b/c"):
             other = Network(quiet.address, base)
@@ -210,6 +211,7 @@ class TestWire:
         assert answer.status_code == 404
         assert "success" not in answer.json()
 
+    @pytest.mark.rule("PF-9-5", "PF-2.4-13")
     def test_a_depot_sees_what_it_requests_collects_or_delivers_and_nothing_else(self, quiet: Network) -> None:
         number = quiet.make(fields={"collectingDepot": "901"})
         assert quiet.fetch(number, "900")["trackingNumber"] == number
@@ -600,6 +602,7 @@ class TestSwitches:
         quiet.control("clock", advance_s=7 * 86_400)
         assert quiet.tracking(NUMBER) == []
 
+    @pytest.mark.rule("PF-9-7")
     def test_all_switches_are_set_or_none(self, quiet: Network) -> None:
         defaults = quiet.control("switches")
         refused = requests.post(
@@ -611,6 +614,7 @@ class TestSwitches:
 
 
 class TestFaults:
+    @pytest.mark.rule("PF-9-7")
     def test_a_fault_strikes_as_often_as_ordered_and_only_its_operation(self, quiet: Network) -> None:
         quiet.control("faults", operation="DownloadManifest", fault="http_401", count=2)
         assert quiet.call("DownloadTracking", trackingNumber=NUMBER).status_code == 200
@@ -873,6 +877,7 @@ class TestControl:
         assert requests.post(f"{quiet.address}/_sim/clock", data="{", timeout=DEADLINE_S).status_code == 422
         assert requests.post(f"{quiet.address}/_sim/clock", data="[]", timeout=DEADLINE_S).status_code == 422
 
+    @pytest.mark.rule("PF-9-8")
     def test_the_clock_stands_moves_and_runs(self, quiet: Network) -> None:
         assert quiet.control("clock") == {"now": NOW.isoformat(), "frozen": True}
         assert quiet.control("clock", advance_s=90)["now"] == (NOW + timedelta(seconds=90)).isoformat()
@@ -926,6 +931,7 @@ class TestControl:
         assert page["totalRecords"] == "2"
         assert page["manifests"][1] == value
 
+    @pytest.mark.rule("PF-9-9")
     def test_many_are_made_evenly_over_a_span_and_the_same_each_time(self, quiet: Network) -> None:
         order = {"count": 1000, "depot": "901", "from": "2026-07-13T06:00:00", "to": "2026-07-13T16:00:00"}
         made = quiet.control("consignments", **order)
@@ -937,12 +943,14 @@ class TestControl:
         quiet.control("consignments", **order)
         assert quiet.pull_all("901", ("2026-07-13T06:00:00", "2026-07-13T16:00:00")) == first
 
+    @pytest.mark.rule("PF-9-9")
     def test_cancelled_and_unaccepted_can_be_made(self, quiet: Network) -> None:
         for state in ("UNACCEPTED", "CANCELLED"):
             quiet.control("consignments", consignmentStatus=state, depot="902", role="requested")
         states = [manifest["consignments"][0]["consignmentStatus"] for manifest in quiet.pull_all("902")]
         assert sorted(states) == ["CANCELLED", "UNACCEPTED"]
 
+    @pytest.mark.rule("PF-9-10")
     def test_a_change_moves_last_updated_and_who_sees_it(self, quiet: Network) -> None:
         quiet.make()
         quiet.control("clock", advance_s=600)
@@ -973,6 +981,7 @@ class TestControl:
         }
         assert events[4] == ["odd"]
 
+    @pytest.mark.rule("PF-9-12")
     def test_reset_begins_again(self, quiet: Network) -> None:
         quiet.make()
         quiet.control("switches", success_type="string")
@@ -988,6 +997,7 @@ class TestControl:
         }
         assert len(quiet.journal()) == 1
 
+    @pytest.mark.rule("PF-9-13")
     def test_the_journal_tells_every_request_with_keys_masked(self, quiet: Network) -> None:
         quiet.make()
         quiet.pull()
@@ -1020,6 +1030,7 @@ class TestTraffic:
     def _everything(self, network: Network, depot: str) -> list[Any]:
         return [manifest for window in self.WINDOWS for manifest in network.pull_all(depot, window)]
 
+    @pytest.mark.rule("PF-9-3")
     def test_equal_seed_and_clock_give_equal_pages_however_the_clock_got_there(self, busy: Network) -> None:
         with serving(create_app(seed=1, now=NOW - timedelta(hours=30))) as address:
             slow = Network(address)
