@@ -22,9 +22,13 @@ POLL_SECONDS = 0.5
 
 @dataclass
 class DagsRead:
-    """What became of the DAG files: runs started, what is wrong with which file, files not read yet."""
+    """What became of the DAG files.
 
-    started: list[str] = field(default_factory=list)
+    `running`: DAGs of the tag with a run under way, ours or one of their schedule. `broken`: file to what is wrong.
+    `unread`: files the DAG processor has not come to.
+    """
+
+    running: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
 
@@ -63,12 +67,14 @@ def _look(api: AirflowApi, since: datetime, outcome: DagsRead) -> None:
         if name not in outcome.unread or read_at is None or datetime.fromisoformat(read_at) < since:
             continue
         outcome.unread.discard(name)
-        if TAG in {tag["name"] for tag in dag["tags"]} and not dag["is_paused"] and not _under_way(api, name):
-            try:
+        if TAG not in {tag["name"] for tag in dag["tags"]} or dag["is_paused"]:
+            continue
+        try:
+            if not _under_way(api, name):
                 api.trigger(name, note="First run of this start")
-                outcome.started.append(name)
-            except requests.HTTPError as error:
-                outcome.broken[name] = f"its first run was refused: {error}"
+            outcome.running.append(name)
+        except requests.HTTPError as error:
+            outcome.broken[name] = f"its first run was refused: {error}"
 
 
 def _under_way(api: AirflowApi, dag_id: str) -> bool:

@@ -25,7 +25,7 @@ import requests
 from palletflow.sandbox import process_tree
 from palletflow.sandbox.errors import SandboxError
 
-GRACE_SECONDS = 9.0
+GRACE_SECONDS = 6.0
 # Even when others used up the grace period, this much is left for each to end in order.
 LEAST_GRACE_SECONDS = 3.0
 # When the supervisor itself was killed, its children have had their chance to finish.

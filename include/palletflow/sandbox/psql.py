@@ -11,7 +11,7 @@ from palletflow.sandbox.settings import from_environment
 def main(arguments: list[str]) -> int:
     """Becomes psql; returns only when that fails. The house must be running, unless PALLETFLOW_POSTGRES is set.
 
-    arguments: passed on, e.g. ["-c", "select count(*) from consignment"].
+    arguments: passed on, e.g. ["-c", "select count(*) from consignments"].
     """
     settings = from_environment()
     server = settings.postgres or EmbeddedPostgres(settings.home, settings.postgres_port).dsn("postgres")

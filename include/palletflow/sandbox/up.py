@@ -40,7 +40,7 @@ def _where_to_look(house: House, dags: DagsRead) -> str:
         "",
         f"  Airflow       {settings.page}",
         f"  Login         {login}",
-        *(f"  First run     {settings.page}/dags/{name}" for name in sorted(dags.started)),
+        *(f"  First pull    {settings.page}/dags/{name}" for name in sorted(dags.running)),
         *(f"  BROKEN        dags/{name}.py: {fault}" for name, fault in sorted(dags.broken.items())),
         *(
             f"  NOT READ YET  dags/{name}.py: see {settings.home}/logs/dag-processor.log"
