@@ -31,26 +31,30 @@ def _integer(digits: str) -> int | str:
 def fold(value: Any, aliases: Mapping[str, str]) -> Any:
     """Keys trimmed and lower-cased at every level, aliases resolved, scalars as trimmed text (1.2 items 1 and 2).
 
-    Of two keys that become equal the first with a value wins.
+    Of two keys that become equal the first with a value wins. What lies too deep for Python to follow becomes "":
+    nothing of the contract does, and one absurd field must not take the other records of its page with it.
     """
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, dict):
-        folded: dict[str, Any] = {}
-        for key, inner in value.items():
-            name = _folded_key(key)
-            name = aliases.get(name, name)
-            if not folded.get(name):
-                # Most values are text: not calling fold() for them halves the time of a pull's translation.
-                folded[name] = inner.strip() if isinstance(inner, str) else fold(inner, aliases)
-        return folded
-    if isinstance(value, list):
-        return [fold(element, aliases) for element in value]
-    if value is None:
+    try:
+        if isinstance(value, str):
+            return value.strip()
+        if isinstance(value, dict):
+            folded: dict[str, Any] = {}
+            for key, inner in value.items():
+                name = _folded_key(key)
+                name = aliases.get(name, name)
+                if not folded.get(name):
+                    # Most values are text: not calling fold() for them halves the time of a pull's translation.
+                    folded[name] = inner.strip() if isinstance(inner, str) else fold(inner, aliases)
+            return folded
+        if isinstance(value, list):
+            return [fold(element, aliases) for element in value]
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value)
+    except RecursionError:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 @lru_cache(maxsize=4096)
@@ -64,9 +68,13 @@ def field(reply: Mapping[str, Any], name: str, aliases: Mapping[str, str]) -> An
     found = None
     for key, value in reply.items():
         folded = _folded_key(key)
-        if aliases.get(folded, folded) == wanted and found in (None, "", []):
+        if aliases.get(folded, folded) == wanted and _is_empty(found):
             found = value
     return found
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def succeeded(reply: Mapping[str, Any], aliases: Mapping[str, str]) -> bool:
@@ -92,7 +100,7 @@ def _texts(reasons: Any) -> list[str]:
     if isinstance(reasons, dict):
         return [str(reasons[name]) for name in ("message", "reason", "value") if reasons.get(name)][:1]
     if isinstance(reasons, list):
-        return [text for reason in reasons for text in _texts(reason)]
+        return [text for reason in reasons if not isinstance(reason, list) for text in _texts(reason)]
     return []
 
 
@@ -111,7 +119,10 @@ class LocalTime:
             moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self._zone)
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:  # the first or last day there is, in a zone that moves it over the edge
+            raise ValueError(f"{text} is no time") from error
 
     def window(self, start: datetime, end: datetime) -> tuple[str, str]:
         """Wall-clock bounds, lower <= t < upper, that cover every wall-clock time within [start, end).
