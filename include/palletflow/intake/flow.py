@@ -16,6 +16,9 @@ from palletflow.store import imports
 from palletflow.store.connection import Connection
 from palletflow.store.imports import Batch, Counts, StagedRecord
 
+# Records mapped and staged at a time: few round trips to the order store, and memory that does not grow with a window.
+CHUNK = 1000
+
 
 class Translated(NamedTuple):
     """What a network's mapper made of a record: a consignment, or the faults that reject it; warnings either way.
@@ -52,16 +55,23 @@ class Intake:
     def discard(self) -> None:
         """Forgets what was added, for a batch that must be read anew."""
         imports.prepare(self._conn)
+        self._waiting: list[tuple[Any, datetime]] = []
         self._staged = self._unchanged = 0
         self._seen: set[str] = set()
         self.warnings.clear()
 
     def add(self, records: Sequence[Any], read_at: datetime) -> None:
-        """Maps and stages records, oldest first. `read_at`: when they were asked for."""
-        raw = [(record, _raw(record), self._translator.key(record)) for record in records]
-        held = imports.digests(self._conn, self._network, [key for _, _, key in raw if key])
+        """Takes records, oldest first. `read_at`: when they were asked for."""
+        self._waiting += [(record, read_at) for record in records]
+        if len(self._waiting) >= CHUNK:
+            self._stage_waiting()
+
+    def _stage_waiting(self) -> None:
+        raw = [(record, read_at, _raw(record), self._translator.key(record)) for record, read_at in self._waiting]
+        self._waiting = []
+        held = imports.digests(self._conn, self._network, [key for *_, key in raw if key])
         staged = []
-        for record, text, key in raw:
+        for record, read_at, text, key in raw:
             raw_digest = hashlib.sha256(text.encode()).digest()
             # A key that came before in this batch is staged whatever it says: the last word counts.
             if held.get(key) == self._input_digest(raw_digest) and key not in self._seen:
@@ -82,6 +92,7 @@ class Intake:
 
     def store(self, batch: Batch) -> Counts:
         """Stores the batch in one transaction with its watermark."""
+        self._stage_waiting()
         counts = imports.store(self._conn, batch, self._unchanged)
         self._staged = self._unchanged = 0
         self._seen.clear()
