@@ -24,6 +24,7 @@ def dag_settings(deadline: timedelta) -> dict[str, Any]:
             "owner": "palletflow",
             "retries": RETRIES,
             "retry_policy": PalletflowRetries(),
+            "retry_delay": timedelta(minutes=1),  # of a killed task, which never reaches the policy
             "execution_timeout": timedelta(minutes=20),
         },
         "on_failure_callback": FailureNotifier(),
