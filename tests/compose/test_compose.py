@@ -121,7 +121,7 @@ def test_the_sandbox_connections_of_the_example_lead_to_its_simulator_with_keys_
 
 
 @pytest.mark.parametrize("name", RUNNING)
-def test_a_running_service_is_checked_restarted_and_has_no_privileges(name: str) -> None:
+def test_a_running_service_is_checked_restarted_stopped_in_order_and_without_privileges(name: str) -> None:
     service = SERVICES[name]
 
     assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
@@ -129,6 +129,7 @@ def test_a_running_service_is_checked_restarted_and_has_no_privileges(name: str)
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["logging"]["options"]["max-size"]
+    assert "stop_grace_period" in service
 
 
 @pytest.mark.parametrize("name", [*AIRFLOW, "init"])
