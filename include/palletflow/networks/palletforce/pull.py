@@ -32,10 +32,11 @@ class Pulled(NamedTuple):
     def line(self) -> str:
         """The one line for the task log."""
         start, end = self.window
-        counts = ", ".join(f"{count} {name}" for name, count in self.counts._asdict().items())
+        outcomes = {name: count for name, count in self.counts._asdict().items() if count and name != "records"}
         return (
-            f"Depot {self.depot}: window {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{self.pages} pages, {counts}, lag {self.lag_s:.0f} s"
+            f"Depot {self.depot}: {self.counts.records} records"
+            f" ({', '.join(f'{count} {name}' for name, count in outcomes.items()) or 'none'}),"
+            f" {self.pages} pages, window {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, lag {self.lag_s:.0f} s"
         )
 
 
