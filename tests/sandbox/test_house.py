@@ -25,16 +25,25 @@ def settings(tmp_path: Path) -> Iterator[HouseSettings]:
     EmbeddedPostgres(tmp_path / "home").remove()
 
 
-def processes_of(settings: HouseSettings) -> list[str]:
+def processes_of(settings: HouseSettings) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
             in_house = process.environ().get("AIRFLOW_HOME") == str(settings.home / "airflow")
             if in_house and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.cmdline()))
+                found.append(process)
         except (psutil.Error, OSError):
             continue
     return found
+
+
+def addresses_listened_on(settings: HouseSettings) -> set[str]:
+    return {
+        connection.laddr.ip
+        for process in processes_of(settings)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def may_log_in(house: House, password: str) -> bool:
@@ -72,6 +81,7 @@ def test_a_house_from_nothing_to_the_first_pull_and_down_again(settings: HouseSe
         assert not dags.unread
         assert "palletforce_import" in dags.running
         until("the first pull", lambda: consignments(house) > 0, seconds=180)
+        assert addresses_listened_on(settings) == {"127.0.0.1"}
 
         replaced = new_password(house)
         assert may_log_in(house, replaced)

@@ -79,9 +79,12 @@ def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Termina
             migrate.upgrade(order_store_dsn)
             login = preparation.migrate()
     with terminal.step("Airflow"):
+        # In the order in which somebody waits for them, because on two cores they take turns: the page, then what
+        # the first pull needs.
         api_server.open_gate()
+        supervisor.start(processes.airflow("dag-processor"))
         supervisor.wait_ready([*simulators, api_server])
-    supervisor.start(*map(processes.airflow, ("scheduler", "dag-processor", "triggerer")))
+    supervisor.start(processes.airflow("scheduler"), processes.airflow("triggerer"))
 
     return House(
         settings=settings,

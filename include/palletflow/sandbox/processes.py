@@ -36,6 +36,7 @@ LONGEST_RESTART_DELAY = 60.0
 STEADY_SECONDS = 60.0
 LOG_LIMIT_BYTES = 20_000_000
 LINES_SHOWN = 8
+LINE_WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Child:
             with self.log.open("rb") as log:
                 log.seek(max(0, self.log.stat().st_size - 8192))
                 lines = log.read().decode(errors="replace").splitlines()[-count:]
-            return "\n".join(f"    | {line}" for line in lines)
+            return "\n".join(f"    | {line[:LINE_WIDTH]}" for line in lines)
         return ""
 
     def cap_log(self) -> None:
