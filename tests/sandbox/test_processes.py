@@ -129,6 +129,17 @@ def test_stopping_ends_a_grandchild_that_left_the_session_and_ignores_term(
     assert not lives(stray)
 
 
+def test_what_a_process_starts_while_it_is_being_stopped_is_ended_too(supervisor: Supervisor, tmp_path: Path) -> None:
+    script = f"import signal, time\ndef end(*_):\n    exec({STRAY!r}, {{}})\n    raise SystemExit\n"
+    script += "signal.signal(signal.SIGTERM, end); print('ready', flush=True); time.sleep(600)"
+    [child] = supervisor.start(python("parent", script, tmp_path))
+    until("the child listens", lambda: "ready" in child.log.read_text())
+
+    supervisor.stop()
+
+    assert not lives(pid_in(tmp_path / "stray"))
+
+
 def test_stopping_goes_backwards(supervisor: Supervisor, tmp_path: Path) -> None:
     order = tmp_path / "order"
     script = (
