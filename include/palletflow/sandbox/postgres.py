@@ -166,6 +166,8 @@ class EmbeddedPostgres:
         if self._account and not self._in_home.is_symlink():
             self._in_home.parent.mkdir(parents=True, exist_ok=True)
             self._in_home.symlink_to(self.folder)
+            # For whoever tidies up and wonders which project the data belongs to.
+            (self.folder / "home").write_text(f"{self._in_home.parent}\n")
 
     def _password(self) -> str:
         """Read from the file, which is written at the first use."""
