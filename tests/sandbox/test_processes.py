@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,24 +74,34 @@ def python(name: str, script: str, folder: Path, **more: object) -> ProcessSpec:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = start_house(tmp_path, grace_seconds=0.5)
-    yield process
-    process.kill()
-    process.wait()
-    assert process.stdout
-    process.stdout.close()
+def start_house(tmp_path: Path) -> Iterator[Callable[[float], subprocess.Popen[str]]]:
+    """Starts a house with a grace period in seconds; what a failed test leaves of it is killed."""
+    started = []
+
+    def start(grace_seconds: float) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOUSE, str(tmp_path), str(grace_seconds)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # As if started from a terminal, whatever the test runner ignores.
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+    Supervisor(tmp_path, lambda _: None).end_leftovers()
 
 
-def start_house(home: Path, grace_seconds: float) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", HOUSE, str(home), str(grace_seconds)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # As if started from a terminal, whatever the test runner ignores.
-        preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
-    )
+@pytest.fixture
+def house(start_house: Callable[[float], subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    return start_house(0.5)
 
 
 def test_a_crashed_process_is_restarted_and_the_terminal_told_so(
@@ -168,8 +178,8 @@ def test_a_stop_signal_leaves_no_process(house: subprocess.Popen[str], tmp_path:
     assert not lives(stray)
 
 
-def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:
-    house = start_house(tmp_path, grace_seconds=600)
+def test_a_second_signal_kills_at_once(start_house: Callable[[float], subprocess.Popen[str]], tmp_path: Path) -> None:
+    house = start_house(600)
     child, stray = pid_in(tmp_path / "child"), pid_in(tmp_path / "stray")
     until("the child ignores TERM", lambda: "ready" in (tmp_path / "logs" / "worker.log").read_text())
     house.send_signal(signal.SIGTERM)
