@@ -36,7 +36,8 @@ class Pulled(NamedTuple):
         return (
             f"Depot {self.depot}: {self.counts.records} records"
             f" ({', '.join(f'{count} {name}' for name, count in outcomes.items()) or 'none'}),"
-            f" {self.pages} pages, window {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, lag {self.lag_s:.0f} s"
+            f" {self.pages} pages, window {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC,"
+            f" lag {self.lag_s:.0f} s"
         )
 
 
