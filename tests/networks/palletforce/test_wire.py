@@ -218,7 +218,7 @@ def test_what_is_no_time_is_a_value_error(text):
         LONDON.read(text)
 
 
-@pytest.mark.rule("PF-1.1-12", "PF-2.4-3")
+@pytest.mark.rule("PF-1.1-12", "PF-2.4-3", "PF-2.4-22")
 @pytest.mark.parametrize(
     ("start", "end", "lower", "upper"),
     [
