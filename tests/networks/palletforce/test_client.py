@@ -347,19 +347,17 @@ def test_at_most_so_many_calls_are_in_flight(serve, client_of, extra, most):
 def test_pages_are_asked_for_only_a_little_ahead_of_their_use(serve, client_of):
     def answer(connection: socket.socket, request: Request) -> None:
         number = int(request.body["pageNumber"])
-        connection.sendall(answered(200, page(number, 1_000_000, 1_000_000, manifest(str(number)))))
+        connection.sendall(answered(200, page(number, 500, 500, manifest(str(number)))))
 
     server = serve(answer)
-    arriving = client_of(server.url, page_size=1).pull("900", NOW - HOUR, NOW)
-    for _ in range(3):
-        next(arriving)
-
-    # It may have asked for a few more by now, but not go on asking.
-    deadline = time.monotonic() + 0.3
-    while time.monotonic() < deadline:
-        assert len(server.requests) < 10
-        time.sleep(0.005)
-    arriving.close()
+    with contextlib.closing(client_of(server.url, page_size=1).pull("900", NOW - HOUR, NOW)) as arriving:
+        for _ in range(3):
+            next(arriving)
+        # It may have asked for a few more by now, but not go on asking.
+        deadline = time.monotonic() + 0.3
+        while time.monotonic() < deadline:
+            assert len(server.requests) < 10
+            time.sleep(0.005)
 
 
 # 1.2 What is read
