@@ -141,7 +141,10 @@ class Pull:
 
 
 def pull_figures(distance_s: float) -> list[Figure]:
-    """First pull and unchanged re-pull of 10,000 consignments, from a network that answers after `distance_s`."""
+    """First pull and unchanged re-pull of 10,000 consignments, from a network that answers after `distance_s`.
+
+    Far away the second one is a download and little else, and says nothing of the import.
+    """
     downloads, firsts, agains = [], [], []
     where = f"{distance_s * 1000:.0f} ms away" if distance_s else "on loopback"
     with tempfile.TemporaryDirectory() as home, simulator() as base_url:
@@ -171,10 +174,10 @@ def pull_figures(distance_s: float) -> list[Figure]:
         finally:
             server.remove()
     yardstick = f"download and parse {CONSIGNMENTS:,} serially"
-    return [
-        Figure(f"API pull of {CONSIGNMENTS:,}, {where}", min(firsts), yardstick, min(downloads), 1.5),
-        Figure(f"the same again, unchanged, {where}", min(agains), "the first pull", min(firsts), 0.4),
-    ]
+    first = Figure(f"API pull of {CONSIGNMENTS:,}, {where}", min(firsts), yardstick, min(downloads), 1.5)
+    if distance_s:
+        return [first]
+    return [first, Figure("the same again, unchanged", min(agains), "the first pull", min(firsts), 0.4)]
 
 
 def expect(true: bool) -> None:

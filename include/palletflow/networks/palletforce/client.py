@@ -102,15 +102,15 @@ class PalletforceClient:
         """Asks for a number that cannot exist: proves address and key without any effect. Raises NetworkError."""
         self.fetch_by("trackingNumber", NO_SUCH_NUMBER)
 
-    def pull(self, depot: str, start: datetime, end: datetime) -> Iterator[list[Page]]:
+    def pull(self, depot: str, start: datetime, end: datetime) -> Iterator[Page | None]:
         """Every page of a depot's consignments changed in [start, end), at most max_in_flight calls at a time (2.4).
 
-        Yields the pages as they arrive, in order and in lists; an empty list means that the network changed the
-        result meanwhile, all given so far is void and the window starts anew. Raises Unstable after three restarts.
+        Yields the pages in order, as they arrive. None in between means that the network changed the result
+        meanwhile: all given so far is void and the window starts anew. Raises Unstable after three restarts.
         """
         for restart in range(PAGE_RESTARTS + 1):
             if restart:
-                yield []
+                yield None
             try:
                 yield from self._pages(depot, start, end)
             except _ResultMoved:
@@ -161,10 +161,11 @@ class PalletforceClient:
 
     def _match(self, depot: str, around: datetime, consignment_number: str, reference: str) -> list[Any]:
         found: list[Any] = []
-        for pages in self.pull(depot, around - timedelta(hours=1), around + timedelta(hours=1)):
-            if not pages:
+        for page in self.pull(depot, around - timedelta(hours=1), around + timedelta(hours=1)):
+            if page is None:
                 found.clear()
-            for manifest in (manifest for page in pages for manifest in page.manifests):
+                continue
+            for manifest in page.manifests:
                 for consignment in self._consignments(manifest):
                     if (
                         consignment.get("consignmentnumber") == consignment_number
@@ -179,7 +180,7 @@ class PalletforceClient:
         listed = folded.get("consignments") if isinstance(folded, dict) else None
         return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
-    def _pages(self, depot: str, start: datetime, end: datetime) -> Iterator[list[Page]]:
+    def _pages(self, depot: str, start: datetime, end: datetime) -> Iterator[Page]:
         lower, upper = self.settings.local_time.window(start, end)
         window = {"depot": depot, "fromDateTime": lower, "toDateTime": upper}
 
@@ -188,7 +189,7 @@ class PalletforceClient:
 
         first = page(1)
         self._must_hold_records(first)
-        yield [first]
+        yield first
         numbers = iter(range(2, first.total_pages + 1))
         with ThreadPoolExecutor(self.settings.max_in_flight) as pool:
             # Asked for only a little ahead, so that a slow reader does not gather a whole result in memory.
@@ -200,7 +201,7 @@ class PalletforceClient:
                         raise _ResultMoved
                     self._must_hold_records(other)
                     ahead.extend(pool.submit(page, number) for number in islice(numbers, 1))
-                    yield [other]
+                    yield other
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 

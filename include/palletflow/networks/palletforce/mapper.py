@@ -97,16 +97,17 @@ class Mapper:
 
     def key(self, record: Any) -> str:
         """The tracking number of a raw record, as far as one can be made out; "" otherwise."""
-        consignment = _consignment(record)
+        _, consignment = _one(record)
         number = wire.field(consignment, "trackingNumber", self.template.aliases)
         text = str(number).strip()[:100] if isinstance(number, str | int) else ""
         return text if text.isprintable() else ""
 
     def translate(self, record: Any) -> Translated:
         """A raw record, `{collectionAddress, deliveryAddress, consignments: [one]}`, as a consignment or its faults."""
-        if not isinstance(record, dict) or not _consignment(record):
+        shared, consignment = _one(record)
+        if not consignment:
             return Translated(None, [Fault("BAD_FORMAT", "manifests[]", "is no consignment record")], [], False)
-        folded = wire.fold({**record, **_consignment(record)}, self.template.aliases)
+        folded = wire.fold({**shared, **consignment}, self.template.aliases)
         values, faults, warnings = self.template.read(folded)
         if not faults:
             values["our_roles"] = self._roles(values, faults)
@@ -185,21 +186,27 @@ def records(manifests: list[Any]) -> list[Any]:
     """One record a consignment; what has another shape is passed on as it is, to be quarantined."""
     found: list[Any] = []
     for manifest in manifests:
-        consignments = _named(manifest, "consignments") if isinstance(manifest, dict) else None
-        if isinstance(consignments, list) and len(consignments) > 1:
-            shared = {key: value for key, value in manifest.items() if value is not consignments}
+        shared, consignments = _split(manifest)
+        if len(consignments) > 1:
             found += [{**shared, "consignments": [consignment]} for consignment in consignments]
         else:
             found.append(manifest)
     return found
 
 
-def _consignment(record: Any) -> dict[str, Any]:
-    consignments = _named(record, "consignments") if isinstance(record, dict) else None
-    if isinstance(consignments, list) and len(consignments) == 1 and isinstance(consignments[0], dict):
-        return consignments[0]
-    return {}
+def _split(manifest: Any) -> tuple[dict[str, Any], list[Any]]:
+    """What the consignments of a manifest share, and the consignments; nothing of what has another shape."""
+    if not isinstance(manifest, dict):
+        return {}, []
+    listed = manifest.get("consignments") or wire.field(manifest, "consignments", {})
+    if not isinstance(listed, list):
+        return {}, []
+    return {key: value for key, value in manifest.items() if value is not listed}, listed
 
 
-def _named(container: dict[str, Any], name: str) -> Any:
-    return container.get(name) or wire.field(container, name, {})
+def _one(record: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The shared part and the consignment of a record; two empty ones if it has not exactly one."""
+    shared, consignments = _split(record)
+    if len(consignments) == 1 and isinstance(consignments[0], dict):
+        return shared, consignments[0]
+    return {}, {}

@@ -83,13 +83,13 @@ def pull_depot(
     for window in windows(start, end, longest):
         read_at = clock()
         pages = 0
-        for arrived in client.pull(depot, *window):
-            if not arrived:  # the result moved under the reader: all anew
+        for page in client.pull(depot, *window):
+            if page is None:  # the result moved under the reader: all anew
                 intake.discard()
                 pages, read_at = 0, clock()
-            for page in arrived:
-                intake.add(mapping.records(page.manifests), read_at)
-            pages += len(arrived)
+                continue
+            intake.add(mapping.records(page.manifests), read_at)
+            pages += 1
         counts = intake.store(
             Batch(
                 network=NETWORK,
