@@ -102,11 +102,7 @@ def _migrate(options: argparse.Namespace) -> None:
 
 
 def _check_deployment(_: argparse.Namespace) -> None:
-    plan = deployment.load()
-    for network in plan.networks:
-        if network not in network_names():
-            raise FileFault(deployment.path(), [f"networks: there is no network '{network}'"])
-        network_part(network, "mapper").preview(plan)
+    plan = deployment.check()
     print(f"{deployment.path()}: good; networks {', '.join(plan.networks)}, {len(plan.customers)} customers")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from palletflow import checked_yaml
 from palletflow.checked_yaml import FileFault
+from palletflow.discovery import network_names, network_part
 
 SCHEMA = Path(__file__).with_name("deployment.schema.json")
 VARIABLE = "PALLETFLOW_DEPLOYMENT"
@@ -78,6 +79,20 @@ def load(file: Path | None = None) -> Deployment:
             for account in accounts
         },
     )
+
+
+def check(file: Path | None = None) -> Deployment:
+    """As load(), and makes sure that every network it lists exists and can use its import template.
+
+    Raises FileFault.
+    """
+    plan = load(file)
+    for network in plan.networks:
+        if network not in network_names():
+            known = ", ".join(network_names())
+            raise FileFault(file or path(), [f"networks: there is no network '{network}' (there are: {known})"])
+        network_part(network, "mapper").preview(plan)
+    return plan
 
 
 def _network(entry: Mapping[str, Any], folder: Path) -> NetworkDeployment:

@@ -51,6 +51,12 @@ class Rejected(NetworkError):
     remedy = "Mend what the network names, then run it again."
 
 
+class NotFound(NetworkError):
+    """The network answers and knows nothing of what we asked for."""
+
+    remedy = "Check the number; a network shows a depot only the consignments it takes part in."
+
+
 class AuthFailed(NetworkError):
     """The network does not accept our key."""
 

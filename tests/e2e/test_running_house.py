@@ -220,6 +220,22 @@ def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house
     assert all(high > dict(before)[party] for party, high in watermarks(store))
 
 
+def test_one_consignment_is_fetched_by_its_number(house, store):
+    body = {"depot": "900", "role": "requested"}
+    made = requests.post(f"{house.simulators['palletforce']}/_sim/consignments", json=body, timeout=10).json()
+    [number] = made["trackingNumbers"]
+
+    run_id = house.api.trigger("palletforce_fetch", {"tracking_number": number, "depot": "900"})
+
+    path = f"dags/palletforce_fetch/dagRuns/{run_id}"
+    until(lambda: house.api.get(path)["state"] == "success")
+    actors = store.execute(
+        "SELECT a.actor FROM activity a JOIN consignments c ON c.id = consignment_id WHERE c.tracking_number = %s",
+        (number,),
+    )
+    assert actors.fetchall() == [("ops",)]
+
+
 def test_the_connection_form_and_its_test_button(house):
     headers = {"Authorization": f"Bearer {house.api.token}"}
     forms = requests.get(f"{house.api.base_url}/ui/connections/hook_meta", headers=headers, timeout=30).json()

@@ -1,9 +1,11 @@
 """A whole house, stood up and taken down: the page, the login, the first pull, and nothing left behind."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,6 +14,7 @@ import pytest
 import requests
 from tests.sandbox.waiting import until
 
+from palletflow.sandbox.errors import SandboxError
 from palletflow.sandbox.house import House, running_house
 from palletflow.sandbox.postgres import EmbeddedPostgres
 from palletflow.sandbox.settings import HouseSettings, from_environment
@@ -68,6 +71,18 @@ def new_password(house: House) -> str:
         check=True,
     ).stdout
     return printed.rpartition("ops / ")[2].strip()
+
+
+def test_a_slip_in_the_deployment_file_is_said_before_anything_starts(settings: HouseSettings, tmp_path: Path) -> None:
+    wrong = tmp_path / "deployment.yaml"
+    wrong.write_text(settings.deployment.read_text().replace("switches:", "swiches:"))
+
+    with (
+        pytest.raises(SandboxError, match="unknown key 'swiches'"),
+        running_house(replace(settings, deployment=wrong), Terminal(io.StringIO())),
+    ):
+        pytest.fail("it must not stand up")
+    assert processes_of(settings) == []
 
 
 def test_a_house_from_nothing_to_the_first_pull_and_down_again(settings: HouseSettings) -> None:

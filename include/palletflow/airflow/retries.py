@@ -9,6 +9,7 @@ from palletflow.checked_yaml import FileFault
 from palletflow.network_errors import (
     AuthFailed,
     Misconfigured,
+    NotFound,
     NotSent,
     Rejected,
     Throttled,
@@ -21,7 +22,7 @@ from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
 RETRIES = 3
 PAUSES = (timedelta(minutes=1), timedelta(minutes=3), timedelta(minutes=6))
 PASSES_BY_ITSELF = (NotSent, UnknownOutcome, Unstable, DatabaseUnavailable, ConnectionLost)
-NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, FileFault, BadWindow)
+NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, NotFound, FileFault, BadWindow)
 
 
 class PalletflowRetries(RetryPolicy):

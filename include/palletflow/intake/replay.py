@@ -8,7 +8,7 @@ from palletflow.deployment import Deployment
 from palletflow.intake.flow import Intake, Translator
 from palletflow.store import customers
 from palletflow.store.connection import Connection
-from palletflow.store.imports import Batch, Counts
+from palletflow.store.imports import NO_RECORDS, Batch, Counts
 from palletflow.store.quarantine import Quarantined
 
 STREAM = "replay"
@@ -30,7 +30,7 @@ def replay(
     those, so that what was replayed stays replayed if a later one fails.
     """
     customers.sync(conn, deployment.customers, deployment.account_rows())
-    total = Counts(0, 0, 0, 0, 0, 0)
+    total = NO_RECORDS
     for (network, party), group in groupby(sorted(records, key=_origin), key=_origin):
         intake = Intake(conn, network, translator(network, party))
         for record in group:
@@ -48,7 +48,7 @@ def replay(
                 moves_watermark=False,
             )
         )
-        total = Counts(*map(sum, zip(total, counts, strict=True)))
+        total = total.plus(counts)
     return total
 
 

@@ -103,11 +103,13 @@ def load(shipped: Path, override: Path | None, kinds: Mapping[str, str], wire_fi
     """
     content = checked_yaml.read(shipped)
     if override is not None:
-        content = _laid_over(content, checked_yaml.read(override))
+        content = _laid_over(content, checked_yaml.read(override) or {})
     file = override or shipped
     faults = checked_yaml.check(content, SCHEMA)
     if not faults:
         faults = [*_unknown_targets(content, kinds), *_wrong_paths(content, wire_fields), *_wrong_tables(content)]
+    if not faults:
+        faults = list(_unusable(content, kinds))
     if faults:
         raise FileFault(file, faults)
     return Template(content, kinds)
@@ -143,6 +145,20 @@ def _wrong_tables(content: Mapping[str, Any]) -> Iterable[str]:
     for name, spec in content["fields"].items():
         if "codes" in spec and spec["codes"] not in content["codes"]:
             yield f"fields.{name}.codes: there is no table '{spec['codes']}' under codes"
+
+
+def _unusable(content: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterable[str]:
+    for name, spec in content["fields"].items():
+        wants_list = kinds[name] in OF_LISTS
+        if ("[]" in spec["path"]) is not wants_list:
+            yield f"fields.{name}.path: {'must' if wants_list else 'must not'} name all elements of a list with []"
+        try:
+            getter(spec["path"])
+            READERS[kinds[name]](spec, {})
+        except KeyError as error:
+            yield f"fields.{name}: needs {error}"
+        except (ValueError, InvalidOperation, re.error) as error:
+            yield f"fields.{name}: cannot be used ({error})"
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -256,11 +272,17 @@ def _read_as(table: Mapping[str, Any], code: str) -> str:
     return str(table[code].get("read_as", code)) if code in table else code
 
 
+def _elements_of(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _Refused("BAD_FORMAT", "must be a list")
+    return value
+
+
 def _texts(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
     text = _text(spec, table)
 
     def read(value: Any, warnings: list[str]) -> list[str]:
-        return [found for found in (text(element, warnings) for element in value) if found]
+        return [found for found in (text(element, warnings) for element in _elements_of(value)) if found]
 
     return read
 
@@ -332,7 +354,7 @@ def _pallets(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
 
     def read(value: Any, warnings: list[str]) -> list[str]:
         types: list[str] = []
-        for line in value:
+        for line in _elements_of(value):
             kind = pallet_type(line.get(type_key, ""), warnings)
             if not kind:
                 raise _Refused("MISSING_VALUE", f"a line has no {spec['type']}")
@@ -344,6 +366,8 @@ def _pallets(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
     return read
 
 
+# These read every element of a list.
+OF_LISTS = ("texts", "pallets")
 READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Read]] = {
     "text": _text,
     "code": _code,

@@ -15,15 +15,16 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from palletflow.intake.replay import STREAM as REPLAYED
 from palletflow.sandbox.house import House, running_house
 from palletflow.sandbox.settings import from_environment
 from palletflow.sandbox.terminal import Terminal
 from palletflow.store import batches, quarantine
 from palletflow.store.batches import StoredBatch
 from palletflow.store.connection import Connection, connect
+from palletflow.store.imports import NO_RECORDS, Counts
 
-IMPORT, REPLAY = "palletforce_import", "quarantine_replay"
+IMPORT, FETCH, REPLAY = "palletforce_import", "palletforce_fetch", "quarantine_replay"
+DEPOT = "900"
 NETWORK = "palletforce"
 CONNECTIONS = "AIRFLOW_CONN_PALLETFORCE_"
 LONDON = ZoneInfo("Europe/London")
@@ -86,22 +87,38 @@ def _round(house: House, conn: Connection, terminal: Terminal) -> Iterator[Line]
 
     start, end = first[0].window or (None, None)
     with terminal.step(f"{IMPORT}: the same window once more"):
-        _run(house, IMPORT, {"from": str(start), "to": str(end)})
-    again = batches.since(conn, first[-1].id)
-    changed = sum(batch.counts.created + batch.counts.updated for batch in again)
-    yield Line(IMPORT, "changes by pulling it again", 0, changed)
+        again = _brought(house, conn, IMPORT, {"from": str(start), "to": str(end)})
+    yield Line(IMPORT, "changes by pulling it again", 0, again.created + again.updated)
+
+    with terminal.step(f"{FETCH}: one consignment by its number"):
+        [number] = _made_in_network(house, {})
+        fetched = _brought(house, conn, FETCH, {"tracking_number": number, "depot": DEPOT})
+    yield Line(FETCH, "orders made by the fetch", 1, fetched.created)
 
     with terminal.step(f"{REPLAY}: a spoilt record is quarantined, corrected and replayed"):
-        _spoil_one(house)
-        _run(house, IMPORT, {})
+        _made_in_network(house, {"overrides": {"weight": SPOILT_WEIGHT}})
+        _brought(house, conn, IMPORT, {})
         spoilt = [record for record in quarantine.listed(conn) if SPOILT_WEIGHT in record.raw]
+        replayed = NO_RECORDS
         for record in spoilt:
             corrected = json.loads(record.raw.replace(SPOILT_WEIGHT, "850"))
-            _run(house, REPLAY, {"record_ids": [record.id], "corrected": corrected})
-    replays = [batch for batch in batches.since(conn, again[-1].id) if batch.stream == REPLAYED]
+            corrections = {"record_ids": [record.id], "corrected": corrected}
+            replayed = replayed.plus(_brought(house, conn, REPLAY, corrections))
     yield Line(IMPORT, "spoilt records quarantined", 1, len(spoilt))
-    yield Line(REPLAY, "orders made by the replay", 1, sum(batch.counts.created for batch in replays))
+    yield Line(REPLAY, "orders made by the replay", 1, replayed.created)
     yield Line(REPLAY, "records left in quarantine", 0, len(quarantine.listed(conn)))
+
+
+def _brought(house: House, conn: Connection, dag_id: str, conf: Mapping[str, Any]) -> Counts:
+    """Runs a pipeline and gives what that run brought, whatever other runs brought meanwhile."""
+    before = max((batch.id for batch in batches.since(conn, 0)), default=0)
+    run_id = house.api.trigger(dag_id, dict(conf), note="make demo")
+    _finished(house, dag_id, run_id)
+    brought = NO_RECORDS
+    for batch in batches.since(conn, before):
+        if batch.run == f"{dag_id} {run_id}":
+            brought = brought.plus(batch.counts)
+    return brought
 
 
 def _in_network(house: House, batch: StoredBatch) -> int:
@@ -128,17 +145,12 @@ def _depots(house: House) -> list[str]:
     return sorted(name.removeprefix(CONNECTIONS) for name in house.environment if name.startswith(CONNECTIONS))
 
 
-def _spoil_one(house: House) -> None:
-    answer = requests.post(
-        f"{house.simulators[NETWORK]}/_sim/consignments",
-        json={
-            "depot": "900",
-            "role": "requested",
-            "overrides": {"weight": SPOILT_WEIGHT, "customersUniqueReference": "SPOILT"},
-        },
-        timeout=30,
-    )
+def _made_in_network(house: House, more: Mapping[str, Any]) -> list[str]:
+    """Makes a consignment in the simulated network; its tracking number."""
+    body = {"depot": DEPOT, "role": "requested", **more}
+    answer = requests.post(f"{house.simulators[NETWORK]}/_sim/consignments", json=body, timeout=30)
     answer.raise_for_status()
+    return list(answer.json()["trackingNumbers"])
 
 
 def _newest_run(house: House, dag_id: str) -> str:
@@ -149,10 +161,6 @@ def _newest_run(house: House, dag_id: str) -> str:
             return str(runs[0]["dag_run_id"])
         time.sleep(POLL_S)
     raise DemoFault(f"{dag_id}: no run was started within {PATIENCE_S} s")
-
-
-def _run(house: House, dag_id: str, conf: Mapping[str, Any]) -> None:
-    _finished(house, dag_id, house.api.trigger(dag_id, dict(conf), note="make demo"))
 
 
 def _finished(house: House, dag_id: str, run_id: str) -> None:

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from palletflow import deployment
+from palletflow.checked_yaml import FileFault
 from palletflow.sandbox import ports
 from palletflow.sandbox.airflow_api import AirflowApi
 from palletflow.sandbox.airflow_prepare import AirflowPreparation, Login
+from palletflow.sandbox.errors import SandboxError
 from palletflow.sandbox.first_runs import DagsRead, run_first
 from palletflow.sandbox.networks import HOST as SIMULATOR_HOST
 from palletflow.sandbox.postgres import ORDER_STORE_DATABASE, EmbeddedPostgres, create_databases, with_database
@@ -57,6 +61,7 @@ def running_house(settings: HouseSettings, terminal: Terminal) -> Iterator[House
 
 def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Terminal) -> House:
     stood_up_at = datetime.now(UTC)
+    _check_deployment(settings.deployment)
     ports.require_free(settings.bind, settings.port, "the Airflow page", "PALLETFLOW_PORT")
     for network, port in settings.simulator_ports.items():
         ports.require_free(SIMULATOR_HOST, port, f"the simulated network {network}", "PALLETFLOW_SIMULATOR_PORT")
@@ -95,6 +100,14 @@ def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Termina
         environment=processes.environment,
         stood_up_at=stood_up_at,
     )
+
+
+def _check_deployment(file: Path) -> None:
+    """Finds a slip in the deployment file or a template now, and not at the first pull. Raises SandboxError."""
+    try:
+        deployment.check(file)
+    except FileFault as fault:
+        raise SandboxError(str(fault)) from fault
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,18 @@ class Counts(NamedTuple):
     rejected: int
     ignored: int
 
+    def plus(self, other: "Counts") -> "Counts":
+        """Both together."""
+        return Counts(*map(sum, zip(self, other, strict=True)))
+
+    def outcomes(self) -> str:
+        """The outcomes that occurred, for a log line."""
+        occurred = [f"{count} {name}" for name, count in self._asdict().items() if count and name != "records"]
+        return ", ".join(occurred) or "none"
+
+
+NO_RECORDS = Counts(0, 0, 0, 0, 0, 0)
+
 
 def _column(name: str) -> str:
     return f"{name} {COLUMN_TYPES.get(name, 'text')}"

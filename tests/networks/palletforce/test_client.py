@@ -587,6 +587,13 @@ def test_a_refused_key_is_not_tried_again(serve, client_of, name):
     assert (len(server.requests), client.pauses) == (1, [])
 
 
+@pytest.mark.rule("PF-1.3-2", "PF-1.3-4")
+def test_a_word_about_the_key_beside_a_success_refuses_nothing(serve, client_of):
+    server = serve(answered(200, page(1, 1, 0, success=True, message="Your access key expires in 30 days")))
+
+    assert pulled(client_of(server.url)) == []
+
+
 @pytest.mark.rule("PF-1.3-2")
 def test_what_means_a_refused_key_can_be_said_otherwise(serve, client_of):
     server = serve(answered(200, {"success": False, "failureReasons": "Clé inconnue"}))

@@ -53,6 +53,14 @@ def test_a_connection_becomes_settings(connection):
     assert (found.page_size, found.depot_codes) == (50, ("900", "901"))
 
 
+@pytest.mark.rule("PF-3-1")
+def test_a_connection_is_not_used_for_a_depot_that_is_not_its_own(connection):
+    hook = connection(extra={"depot_codes": "900, 901"})
+    assert hook.settings("901").connection == "palletforce_test"
+    with pytest.raises(Misconfigured, match="used for depot 902, but its depot codes are 900, 901"):
+        hook.settings("902")
+
+
 @pytest.mark.parametrize("extra", [None, "", "{}", {}])
 def test_a_connection_needs_no_extra(connection, extra):
     assert connection(extra=extra).settings() == settings.parse("palletforce_test", HOST, KEY, {})

@@ -92,6 +92,39 @@ def test_a_slip_is_named_with_its_place(own, text, said):
     assert said in faults(own, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fields: {tracking_number: {pattern: '('}}", "fields.tracking_number: cannot be used ("),
+        ("fields: {weight_kg: {least: 1.2.3}}", "fields.weight_kg: cannot be used ("),
+        ("fields: {pallet_types: {path: serviceName}}", "fields.pallet_types.path: must name all elements of a list"),
+        ("fields: {service: {path: 'notes[].value'}}", "fields.service.path: must not name all elements of a list"),
+    ],
+)
+def test_what_cannot_be_used_is_named_too(own, text, said):
+    assert said in faults(own, text)
+
+
+def test_an_own_template_without_a_word_changes_nothing(own, record):
+    assert own("# nothing differs\n").translate(record).faults == []
+
+
+def test_the_list_of_consignments_may_have_another_name(own, record):
+    record["shipments"] = record.pop("consignments") * 2
+    mapper = own("response_aliases: {consignments: [shipments]}")
+
+    found = mapper.records([record])
+
+    assert [mapper.key(one) for one in found] == ["9000010000123", "9000010000123"]
+    assert [mapper.translate(one).faults for one in found] == [[], []]
+
+
+@pytest.mark.parametrize(("field", "codes"), [("pallets", ["MISSING_VALUE"]), ("notes", [])])
+def test_text_in_place_of_a_list_counts_as_an_empty_list(own, record, field, codes):
+    record["consignments"][0][field] = "F"
+    assert [fault.code for fault in own("").translate(record).faults] == codes
+
+
 def test_all_slips_are_named_at_once(own):
     said = faults(own, "fields: {reference: {path: refrence}, servcie: {path: serviceName}, surcharges: {codes: none}}")
 

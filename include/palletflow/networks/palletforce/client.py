@@ -280,7 +280,9 @@ class PalletforceClient:
             reply: dict[str, Any] | None = wire.parse(content)
         except wire.Unreadable:
             reply = None
-        reasons = wire.failure_texts(reply, self._aliases) if reply else []
+        # A message beside a success, such as a key that expires soon, is no failure text.
+        failed = reply is not None and not wire.succeeded(reply, self._aliases)
+        reasons = wire.failure_texts(reply, self._aliases) if reply and failed else []
         outcome = self._outcome(status, headers, reply, reasons)
         if outcome == "OK" and reply is not None:
             return reply

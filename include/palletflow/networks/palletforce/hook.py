@@ -26,12 +26,18 @@ class PalletforceHook(BaseHook):
         super().__init__()
         self.palletforce_conn_id = palletforce_conn_id
 
-    def settings(self) -> settings.Settings:
-        """The connection, checked. Raises Misconfigured, AirflowNotFoundException."""
+    def settings(self, depot: str | None = None) -> settings.Settings:
+        """The connection, checked, also for being that of `depot`. Raises Misconfigured, AirflowNotFoundException."""
         connection = self.get_connection(self.palletforce_conn_id)
-        return settings.parse(
+        checked = settings.parse(
             self.palletforce_conn_id, connection.host, connection.password, self._extra(connection.extra)
         )
+        if depot and checked.depot_codes and depot not in checked.depot_codes:
+            codes = ", ".join(checked.depot_codes)
+            raise Misconfigured(
+                self.palletforce_conn_id, "Settings", f"it is used for depot {depot}, but its depot codes are {codes}"
+            )
+        return checked
 
     def _extra(self, text: str | None) -> dict[str, Any]:
         # Connection.extra_dejson would give {} for what is no JSON, and the defaults would go unnoticed.
@@ -51,17 +57,30 @@ class PalletforceHook(BaseHook):
         checked = self.settings()
         return PalletforceClient(checked, preview(deployment.load()).template.aliases)
 
+    def check(self) -> None:
+        """Looks up a number that cannot exist, which changes nothing in the network. Raises NetworkError, FileFault."""
+        with self.get_conn() as client:
+            client.check()
+
     def test_connection(self) -> tuple[bool, str]:
-        """Airflow's Test button: looks up a number that cannot exist, which changes nothing in the network."""
+        """Airflow's Test button: check(), put into words."""
         try:
-            with self.get_conn() as client:
-                client.check()
+            self.check()
         except (NetworkError, FileFault) as error:
             return False, str(error)
         return True, "Palletforce answers and accepts the access key."
 
 
+def depot_connection(plan: Deployment, depot: str) -> str:
+    """The connection of one of our depots. Raises FileFault when the deployment file does not list the depot."""
+    depots = plan.network(NETWORK).depots
+    if depot not in depots:
+        listed = ", ".join(depots)
+        raise FileFault(deployment.path(), [f"networks.{NETWORK}.depots: {depot} is not listed (listed: {listed})"])
+    return depots[depot]
+
+
 def translator(plan: Deployment, depot: str) -> Mapper:
     """The mapper for records that came through a depot's connection. Raises FileFault, Misconfigured."""
-    settings = PalletforceHook(plan.network(NETWORK).depots[depot]).settings()
+    settings = PalletforceHook(depot_connection(plan, depot)).settings(depot)
     return Mapper(plan, settings.local_time, settings.import_unaccepted)

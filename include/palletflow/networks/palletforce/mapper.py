@@ -95,16 +95,27 @@ class Mapper:
             )
         ).digest()
 
+    def records(self, manifests: list[Any]) -> list[Any]:
+        """One record a consignment; what has another shape is passed on as it is, to be quarantined."""
+        found: list[Any] = []
+        for manifest in manifests:
+            shared, consignments = self._split(manifest)
+            if len(consignments) > 1:
+                found += [{**shared, "consignments": [consignment]} for consignment in consignments]
+            else:
+                found.append(manifest)
+        return found
+
     def key(self, record: Any) -> str:
         """The tracking number of a raw record, as far as one can be made out; "" otherwise."""
-        _, consignment = _one(record)
+        _, consignment = self._one(record)
         number = wire.field(consignment, "trackingNumber", self.template.aliases)
         text = str(number).strip()[:100] if isinstance(number, str | int) else ""
         return text if text.isprintable() else ""
 
     def translate(self, record: Any) -> Translated:
         """A raw record, `{collectionAddress, deliveryAddress, consignments: [one]}`, as a consignment or its faults."""
-        shared, consignment = _one(record)
+        shared, consignment = self._one(record)
         if not consignment:
             return Translated(None, [Fault("BAD_FORMAT", "manifests[]", "is no consignment record")], [], False)
         folded = wire.fold({**shared, **consignment}, self.template.aliases)
@@ -121,6 +132,22 @@ class Mapper:
             only_if_known=values["network_status"] == CANCELLED
             or (values["network_status"] == UNACCEPTED and not self._import_unaccepted),
         )
+
+    def _split(self, manifest: Any) -> tuple[dict[str, Any], list[Any]]:
+        """What the consignments of a manifest share, and the consignments; nothing of what has another shape."""
+        if not isinstance(manifest, dict):
+            return {}, []
+        listed = manifest.get("consignments") or wire.field(manifest, "consignments", self.template.aliases)
+        if not isinstance(listed, list):
+            return {}, []
+        return {key: value for key, value in manifest.items() if value is not listed}, listed
+
+    def _one(self, record: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The shared part and the consignment of a record; two empty ones if it has not exactly one."""
+        shared, consignments = self._split(record)
+        if len(consignments) == 1 and isinstance(consignments[0], dict):
+            return shared, consignments[0]
+        return {}, {}
 
     def _roles(self, values: Mapping[str, Any], faults: list[Fault]) -> list[str]:
         depots = values["requesting_depot"], values["collecting_depot"], values["delivery_depot"]
@@ -180,33 +207,3 @@ def preview(plan: Deployment, own_template: Path | None = None) -> Mapper:
         ours = replace(plan.network(NETWORK), template=own_template)
         plan = replace(plan, networks={**plan.networks, NETWORK: ours})
     return Mapper(plan, wire.LocalTime("Europe/London", "%Y-%m-%dT%H:%M:%S"), import_unaccepted=False)
-
-
-def records(manifests: list[Any]) -> list[Any]:
-    """One record a consignment; what has another shape is passed on as it is, to be quarantined."""
-    found: list[Any] = []
-    for manifest in manifests:
-        shared, consignments = _split(manifest)
-        if len(consignments) > 1:
-            found += [{**shared, "consignments": [consignment]} for consignment in consignments]
-        else:
-            found.append(manifest)
-    return found
-
-
-def _split(manifest: Any) -> tuple[dict[str, Any], list[Any]]:
-    """What the consignments of a manifest share, and the consignments; nothing of what has another shape."""
-    if not isinstance(manifest, dict):
-        return {}, []
-    listed = manifest.get("consignments") or wire.field(manifest, "consignments", {})
-    if not isinstance(listed, list):
-        return {}, []
-    return {key: value for key, value in manifest.items() if value is not listed}, listed
-
-
-def _one(record: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The shared part and the consignment of a record; two empty ones if it has not exactly one."""
-    shared, consignments = _split(record)
-    if len(consignments) == 1 and isinstance(consignments[0], dict):
-        return shared, consignments[0]
-    return {}, {}

@@ -1,26 +1,35 @@
-"""Airflow operators for Palletforce: arguments in, counts out; the work is in pull.py."""
+"""Airflow operators for Palletforce: arguments in, counts out; the work is in pull.py and fetch.py."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow.sdk import BaseOperator, Context
 
 from palletflow import deployment
 from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
+from palletflow.deployment import Deployment
 from palletflow.networks.palletforce.client import PalletforceClient
-from palletflow.networks.palletforce.hook import PalletforceHook
-from palletflow.networks.palletforce.mapper import NETWORK, Mapper
+from palletflow.networks.palletforce.fetch import fetch_consignment
+from palletflow.networks.palletforce.hook import PalletforceHook, depot_connection
+from palletflow.networks.palletforce.mapper import Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
+from palletflow.store.connection import Connection
 
 
-class PalletforceImportOperator(BaseOperator):
-    """Imports the consignments of one of our depots; XCom gets the counts by outcome.
+class _Opened(NamedTuple):
+    """What a task works with: the order store, a client, the mapper and the deployment file."""
 
-    A backfill run, or a run with `from` and `to` among its parameters, reads that window and leaves the watermark
-    alone; any other run reads what is due since the watermark.
-    """
+    conn: Connection
+    client: PalletforceClient
+    mapper: Mapper
+    plan: Deployment
+
+
+class PalletforceOperator(BaseOperator):
+    """A task that asks Palletforce something as one of our depots, through that depot's connection."""
 
     template_fields: Sequence[str] = ("depot",)
 
@@ -28,35 +37,65 @@ class PalletforceImportOperator(BaseOperator):
         super().__init__(**kwargs)
         self.depot = depot
 
-    def execute(self, context: Context) -> dict[str, int]:
-        """Raises NetworkError, FileFault, DatabaseUnavailable; palletflow.airflow.retries knows which to retry."""
+    @contextmanager
+    def opened(self) -> Iterator[_Opened]:
+        """Opens everything, unless the connection is flagged. Raises FileFault, Misconfigured, DatabaseUnavailable."""
         plan = deployment.load()
-        hook = PalletforceHook(plan.network(NETWORK).depots[self.depot])
-        with order_store.connect() as conn, guarded(conn, hook.palletforce_conn_id, self.check):
-            settings = hook.settings()
+        connection = depot_connection(plan, self.depot)
+        hook = PalletforceHook(connection)
+        with order_store.connect() as conn, guarded(conn, connection, hook.check):
+            settings = hook.settings(self.depot)
             mapper = Mapper(plan, settings.local_time, settings.import_unaccepted)
             with PalletforceClient(settings, mapper.template.aliases) as client:
-                counts = pull_depot(
-                    conn,
-                    client,
-                    mapper,
-                    plan,
-                    self.depot,
-                    asked=runs.asked_window(context),
-                    clock=lambda: datetime.now(UTC),
-                    run=runs.name(context),
-                    actor=runs.actor(context),
-                    report=self.report,
-                )
-        return counts._asdict()
+                yield _Opened(conn, client, mapper, plan)
 
-    def check(self) -> None:
-        """Asks the network something without effect. Raises NetworkError."""
-        with PalletforceHook(deployment.load().network(NETWORK).depots[self.depot]).get_conn() as client:
-            client.check()
+
+class PalletforceImportOperator(PalletforceOperator):
+    """Imports the consignments of one of our depots; XCom gets the counts by outcome.
+
+    A backfill run, or a run with `from` and `to` among its parameters, reads that window and leaves the watermark
+    alone; any other run reads what is due since the watermark.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Raises NetworkError, FileFault, DatabaseUnavailable; palletflow.airflow.retries knows which to retry."""
+        with self.opened() as opened:
+            return pull_depot(
+                *opened,
+                self.depot,
+                asked=runs.asked_window(context),
+                clock=lambda: datetime.now(UTC),
+                run=runs.name(context),
+                actor=runs.actor(context),
+                report=self.report,
+            )._asdict()
 
     def report(self, pulled: Pulled) -> None:
         """One line a window, and one a kind of warning."""
         self.log.info(pulled.line())
         for warning, count in sorted(pulled.warnings.items()):
             self.log.warning("%s (%d records)", warning, count)
+
+
+class PalletforceFetchOperator(PalletforceOperator):
+    """Imports one consignment by its tracking number; XCom gets the counts by outcome."""
+
+    template_fields: Sequence[str] = ("depot", "tracking_number")
+
+    def __init__(self, *, tracking_number: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tracking_number = tracking_number
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Raises NotFound when the network does not know the number; else as the import."""
+        with self.opened() as opened:
+            counts = fetch_consignment(
+                *opened,
+                self.depot,
+                self.tracking_number,
+                now=datetime.now(UTC),
+                run=runs.name(context),
+                actor=runs.actor(context),
+            )
+        self.log.info("Consignment %s: %s", self.tracking_number, counts.outcomes())
+        return counts._asdict()

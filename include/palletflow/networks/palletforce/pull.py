@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 from palletflow.deployment import Deployment
 from palletflow.intake.flow import Intake
-from palletflow.networks.palletforce import mapper as mapping
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.store import customers, watermarks
 from palletflow.store.connection import Connection
-from palletflow.store.imports import Batch, Counts
+from palletflow.store.imports import NO_RECORDS, Batch, Counts
 
 STREAM = "depot_pull"
 FIRST_PULL = timedelta(hours=24)
@@ -32,10 +31,8 @@ class Pulled(NamedTuple):
     def line(self) -> str:
         """The one line for the task log."""
         start, end = self.window
-        outcomes = {name: count for name, count in self.counts._asdict().items() if count and name != "records"}
         return (
-            f"Depot {self.depot}: {self.counts.records} records"
-            f" ({', '.join(f'{count} {name}' for name, count in outcomes.items()) or 'none'}),"
+            f"Depot {self.depot}: {self.counts.records} records ({self.counts.outcomes()}),"
             f" {self.pages} pages, window {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC,"
             f" lag {self.lag_s:.0f} s"
         )
@@ -79,7 +76,7 @@ def pull_depot(
     longest = timedelta(hours=client.settings.pull_window_h)
     start, end = asked or (due_from(conn, client, depot, now), now)
     intake = Intake(conn, NETWORK, mapper)
-    total = Counts(0, 0, 0, 0, 0, 0)
+    total = NO_RECORDS
     for window in windows(start, end, longest):
         read_at = clock()
         pages = 0
@@ -88,7 +85,7 @@ def pull_depot(
                 intake.discard()
                 pages, read_at = 0, clock()
                 continue
-            intake.add(mapping.records(page.manifests), read_at)
+            intake.add(mapper.records(page.manifests), read_at)
             pages += 1
         counts = intake.store(
             Batch(
@@ -105,5 +102,5 @@ def pull_depot(
         )
         report(Pulled(depot, window, pages, counts, dict(intake.warnings), (clock() - window[1]).total_seconds()))
         intake.discard()
-        total = Counts(*map(sum, zip(total, counts, strict=True)))
+        total = total.plus(counts)
     return total
