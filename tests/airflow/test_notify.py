@@ -1,5 +1,6 @@
 """Alerts reach a real webhook and a real mail server, and nobody before one is configured."""
 
+import asyncio
 import json
 import logging
 import socketserver
@@ -98,5 +99,5 @@ def test_without_an_alert_connection_it_is_only_logged(caplog):
 @pytest.mark.parametrize(("state", "told"), [("running", 1), ("queued", 1), ("failed", 0), ("success", 0)])
 def test_a_deadline_alerts_only_for_runs_still_under_way(webhook, state, told):
     run = {"dag_id": "palletforce_import", "dag_run_id": "r1", "state": state, "queued_at": "2026-07-13T09:30:00Z"}
-    late_run(context={"dag_run": run})
+    asyncio.run(late_run(context={"dag_run": run}))
     assert len(webhook) == told

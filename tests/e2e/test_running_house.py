@@ -28,8 +28,8 @@ FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFL
 
 
 @pytest.fixture(scope="module")
-def alerts() -> Iterator[list[str]]:
-    """What a webhook was told."""
+def alerts(house) -> Iterator[list[str]]:
+    """What a webhook is told, whose connection was made on the page."""
     received: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,23 +43,35 @@ def alerts() -> Iterator[list[str]]:
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = {"conn_type": "http", "host": f"http://127.0.0.1:{server.server_port}/"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(address))
-        yield received
+    house.api.post(
+        "connections",
+        {"connection_id": "alert_webhook", "conn_type": "http", "host": f"http://127.0.0.1:{server.server_port}/"},
+    )
+    yield received
     server.shutdown()
     server.server_close()
 
 
 @pytest.fixture(scope="module")
-def house(alerts, tmp_path_factory) -> Iterator[House]:
+def house(tmp_path_factory) -> Iterator[House]:
     settings = replace(from_environment(FREE_PORTS), home=tmp_path_factory.mktemp("house"))
-    with running_house(settings, Terminal(io.StringIO())) as stood_up:
+    with pytest.MonkeyPatch.context() as patch, running_house_with(patch, settings) as stood_up:
         read = stood_up.run_first()
         assert (read.broken, read.unread) == ({}, set())
         for run in stood_up.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]:
             until_ended(stood_up, run["dag_run_id"])
         yield stood_up
+
+
+def running_house_with(patch, settings):
+    """The house with the tests' own DAGs beside its pipelines."""
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundles = [
+        {"name": "dags-folder", "classpath": local, "kwargs": {}},
+        {"name": "tests", "classpath": local, "kwargs": {"path": str(Path(__file__).with_name("dags"))}},
+    ]
+    patch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(bundles))
+    return running_house(settings, Terminal(io.StringIO()))
 
 
 @pytest.fixture
@@ -218,6 +230,17 @@ def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house
 
     assert until_ended(house, run_id) == "success"
     assert all(high > dict(before)[party] for party, high in watermarks(store))
+
+
+def test_a_late_run_is_told_and_one_that_failed_before_its_deadline_is_not_told_twice(house, alerts):
+    until(lambda: {"late_run", "failed_run"} <= {dag["dag_id"] for dag in house.api.all("dags", "dags")})
+    late, failed = house.api.trigger("late_run"), house.api.trigger("failed_run")
+
+    until(lambda: [text for text in alerts if late in text and "is still running" in text])
+    until(lambda: [text for text in alerts if failed in text])
+    # Both deadlines have passed by the time the late run has ended.
+    until(lambda: house.api.get(f"dags/late_run/dagRuns/{late}")["state"] == "success")
+    assert [text.split(":")[0] for text in alerts if failed in text] == ["failed_run"]
 
 
 def test_one_consignment_is_fetched_by_its_number(house, store):

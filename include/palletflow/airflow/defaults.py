@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 from airflow.sdk.timezone import utc
 
 from palletflow.airflow.notify import FailureNotifier, late_run
@@ -32,7 +32,7 @@ def dag_settings(deadline: timedelta) -> dict[str, Any]:
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             # In seconds: with a timedelta Airflow 3.3.2 answers 500 when a task is cleared (apache/airflow#70368).
             interval=deadline.total_seconds(),
-            callback=SyncCallback(late_run),
+            callback=AsyncCallback(late_run),
         ),
         "render_template_as_native_obj": False,
     }

@@ -5,9 +5,11 @@ Password, if any, is sent as bearer token. `alert_mail`: an smtp connection with
 "starttls" in Extra is true unless it says false.
 """
 
+import asyncio
 import logging
 import smtplib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from email.message import EmailMessage
 from typing import Any
 
@@ -23,45 +25,52 @@ log = logging.getLogger(__name__)
 
 
 class FailureNotifier(BaseNotifier):
-    """A DAG's on_failure_callback: says which tasks failed, why, and where to look."""
+    """A DAG's on_failure_callback: says which run failed, why, and where to look."""
 
     def notify(self, context: Context) -> None:
         """Sends one message for the failed run."""
         run = context["dag_run"]
-        tell(
+        _send(
             f"{run.dag_id} failed",
             f"{run.dag_id}: run {run.run_id} failed ({context.get('reason') or 'see its tasks'}). "
             "Open the run in Airflow; the DAG's Details say what to do.",
+            {name: connection for name in WAYS if (connection := _connection(name))},
         )
 
 
-def late_run(context: dict[str, Any]) -> None:
-    """A deadline's callback. Airflow calls it for runs that failed meanwhile too; those have been told already."""
+async def late_run(context: dict[str, Any]) -> None:
+    """A deadline's callback, which runs in the triggerer: in an executor it could not read connections.
+
+    Airflow calls it for runs that failed meanwhile too; those have been told already.
+    """
     run = context["dag_run"]
     if run["state"] not in RUNNING:
         return
-    tell(
+    connections = {}
+    for name in WAYS:
+        with suppress(AirflowNotFoundException):
+            connections[name] = await BaseHook.aget_connection(name)
+    await asyncio.to_thread(
+        _send,
         f"{run['dag_id']} is late",
         f"{run['dag_id']}: run {run['dag_run_id']} is still {run['state']} since {run['queued_at']}. "
         "Open its task log in Airflow: the last line says what it waits for.",
+        connections,
     )
 
 
-def tell(subject: str, text: str) -> None:
-    """Sends a message through every alert connection there is; without one it is only logged."""
-    ways = [way for name, send in WAYS.items() if (way := _way(name, send))]
-    if not ways:
-        log.warning("Nobody is told, as neither connection %s nor %s exists: %s", WEBHOOK, MAIL, text)
-    for way in ways:
-        way(subject, text)
-
-
-def _way(name: str, send: Callable[[Any, str, str], None]) -> Callable[[str, str], None] | None:
+def _connection(name: str) -> Any:
     try:
-        connection = BaseHook.get_connection(name)
+        return BaseHook.get_connection(name)
     except AirflowNotFoundException:
         return None
-    return lambda subject, text: send(connection, subject, text)
+
+
+def _send(subject: str, text: str, connections: Mapping[str, Any]) -> None:
+    if not connections:
+        log.warning("Nobody is told, as neither connection %s nor %s exists: %s", WEBHOOK, MAIL, text)
+    for name, connection in connections.items():
+        WAYS[name](connection, subject, text)
 
 
 def _webhook(connection: Any, subject: str, text: str) -> None:
