@@ -274,3 +274,9 @@ def test_an_unknown_setting_is_named_with_the_known_ones():
 @pytest.mark.parametrize("name", ["access_key", "base_url", "connection"])
 def test_what_the_connection_itself_says_is_no_setting(name):
     assert f"unknown settings {name};" in complaint(**{name: "x"})
+
+
+def test_the_readme_names_every_setting():
+    """Extra is checked against these names, so the table must not fall behind."""
+    page = Path(settings.__file__).with_name("README.md").read_text("utf-8")
+    assert [name for name in settings.READERS if f"`{name}`" not in page] == []

@@ -27,7 +27,7 @@ def fetch_consignment(
     actor: str,
 ) -> Counts:
     """Imports a consignment as it stands in the network now. Raises NotFound and the client's NetworkError."""
-    manifests = client.fetch_by("trackingNumber", tracking_number)
+    manifests = client.find(depot=depot, tracking_number=tracking_number)
     if not manifests:
         raise NotFound(client.settings.connection, "FetchManifest", f"no consignment {tracking_number}")
     customers.sync(conn, deployment.customers, deployment.account_rows())

@@ -29,8 +29,7 @@ EXAMPLE = "https://apiuat.palletforce.net/api/ExternalScanning"
 class Settings:
     """One connection. The field names below `access_key` are the keys of the connection's extra JSON.
 
-    Times are in the unit their name ends with. `operations` renames an operation, `status_classes` gives an HTTP
-    status another outcome class, `response_aliases` comes from the import template.
+    Times are in the unit their name ends with. What each one is for: README.md beside this module.
     """
 
     connection: str
