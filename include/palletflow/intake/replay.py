@@ -35,20 +35,8 @@ def replay(
         intake = Intake(conn, network, translator(network, party))
         for record in group:
             intake.replay(record.id, record.corrected or record.raw, record.read_at)
-        counts = intake.store(
-            Batch(
-                network=network,
-                stream=STREAM,
-                party=party,
-                run=run,
-                actor=actor,
-                fetched_at=now,
-                window=None,
-                pages=0,
-                moves_watermark=False,
-            )
-        )
-        total = total.plus(counts)
+        batch = Batch(network, STREAM, party=party, run=run, actor=actor, fetched_at=now)
+        total = total.plus(intake.store(batch))
     return total
 
 

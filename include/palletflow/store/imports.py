@@ -77,9 +77,9 @@ class Batch(NamedTuple):
     run: str
     actor: str
     fetched_at: datetime
-    window: tuple[datetime, datetime] | None
-    pages: int
-    moves_watermark: bool
+    window: tuple[datetime, datetime] | None = None
+    pages: int = 0
+    moves_watermark: bool = False
 
 
 class Counts(NamedTuple):

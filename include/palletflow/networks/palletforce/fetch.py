@@ -33,16 +33,4 @@ def fetch_consignment(
     customers.sync(conn, deployment.customers, deployment.account_rows())
     intake = Intake(conn, NETWORK, mapper)
     intake.add(mapper.records(manifests), now)
-    return intake.store(
-        Batch(
-            network=NETWORK,
-            stream=STREAM,
-            party=depot,
-            run=run,
-            actor=actor,
-            fetched_at=now,
-            window=None,
-            pages=1,
-            moves_watermark=False,
-        )
-    )
+    return intake.store(Batch(NETWORK, STREAM, party=depot, run=run, actor=actor, fetched_at=now))

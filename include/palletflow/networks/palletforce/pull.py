@@ -87,19 +87,8 @@ def pull_depot(
                 continue
             intake.add(mapper.records(page.manifests), read_at)
             pages += 1
-        counts = intake.store(
-            Batch(
-                network=NETWORK,
-                stream=STREAM,
-                party=depot,
-                run=run,
-                actor=actor,
-                fetched_at=read_at,
-                window=window,
-                pages=pages,
-                moves_watermark=asked is None,
-            )
-        )
+        batch = Batch(NETWORK, STREAM, depot, run, actor, read_at, window, pages, moves_watermark=asked is None)
+        counts = intake.store(batch)
         report(Pulled(depot, window, pages, counts, dict(intake.warnings), (clock() - window[1]).total_seconds()))
         intake.discard()
         total = total.plus(counts)
