@@ -109,17 +109,6 @@ def test_the_first_pull_filled_the_order_store(house, store):
     assert store.execute("SELECT count(*) FROM inbound_records WHERE outcome = 'rejected'").fetchone() == (0,)
 
 
-@pytest.mark.rule("PF-9-4")
-def test_everything_listens_on_loopback_only(house):
-    ours = {process.pid for process in psutil.Process().children(recursive=True)}
-    listening = {
-        link.laddr.ip
-        for link in psutil.net_connections("tcp")
-        if link.status == psutil.CONN_LISTEN and link.pid in ours
-    }
-    assert listening == {"127.0.0.1"}
-
-
 def test_a_manual_run_with_from_and_to_reads_that_window_and_leaves_the_watermark(house, store):
     before = watermarks(store)
     start = (datetime.now(UTC) - timedelta(hours=40)).replace(microsecond=0)
