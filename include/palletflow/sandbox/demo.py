@@ -79,7 +79,7 @@ def _round(house: House, conn: Connection, terminal: Terminal) -> Iterator[Line]
         raise DemoFault(f"DAG files cannot be read: {dags.broken or sorted(dags.unread)}")
 
     with terminal.step(f"{IMPORT}: the first pull"):
-        _finished(house, IMPORT, _newest_run(house, IMPORT))
+        _finished(house, IMPORT, _first_run(house, IMPORT))
     first = batches.since(conn, 0)
     for batch in {batch.party: batch for batch in reversed(first)}.values():
         yield Line(IMPORT, f"consignments of depot {batch.party}", _in_network(house, batch), batch.counts.records)
@@ -153,10 +153,10 @@ def _made_in_network(house: House, more: Mapping[str, Any]) -> list[str]:
     return list(answer.json()["trackingNumbers"])
 
 
-def _newest_run(house: House, dag_id: str) -> str:
+def _first_run(house: House, dag_id: str) -> str:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        runs = house.api.get(f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
+        runs = house.api.get(f"dags/{dag_id}/dagRuns", order_by="run_after", limit=1)["dag_runs"]
         if runs:
             return str(runs[0]["dag_run_id"])
         time.sleep(POLL_S)
