@@ -164,14 +164,17 @@ def _first_run(house: House, dag_id: str) -> str:
 
 
 def _finished(house: House, dag_id: str, run_id: str) -> None:
-    """Waits for a run. Raises DemoFault as soon as one of its tasks fails or has to be tried again."""
+    """Waits for a run. Raises DemoFault as soon as a task of the pipeline fails or has to be tried again.
+
+    A task of another run counts too: that run goes first, and ours waits for it.
+    """
     path = f"dags/{dag_id}/dagRuns/{run_id}"
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        for task in house.api.get(f"{path}/taskInstances")["task_instances"]:
+        for task in house.api.get(f"dags/{dag_id}/dagRuns/~/taskInstances")["task_instances"]:
             if task["state"] in ("failed", "up_for_retry", "upstream_failed", "skipped"):
                 name = f"{task['task_id']} {task['rendered_map_index'] or ''}".strip()
-                raise DemoFault(f"{dag_id}: task {name} is {task['state']}: {_last_error(house, path, task)}")
+                raise DemoFault(f"{dag_id}: task {name} is {task['state']}: {_last_error(house, task)}")
         state = house.api.get(path)["state"]
         if state == "success":
             return
@@ -181,7 +184,8 @@ def _finished(house: House, dag_id: str, run_id: str) -> None:
     raise DemoFault(f"{dag_id}: run {run_id} did not end within {PATIENCE_S} s")
 
 
-def _last_error(house: House, path: str, task: Mapping[str, Any]) -> str:
+def _last_error(house: House, task: Mapping[str, Any]) -> str:
+    path = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}"
     tries = max(1, task["try_number"])
     log = house.api.get(f"{path}/taskInstances/{task['task_id']}/logs/{tries}", map_index=task["map_index"])
     for entry in reversed(log["content"]):
