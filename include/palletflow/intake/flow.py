@@ -53,7 +53,7 @@ class Intake:
         self.discard()
 
     def discard(self) -> None:
-        """Forgets what was added, for a batch that must be read anew."""
+        """Forgets what was added: before another batch, or for one that must be read anew."""
         imports.prepare(self._conn)
         self._waiting: list[tuple[Any, datetime]] = []
         self._staged = self._unchanged = 0
@@ -91,12 +91,9 @@ class Intake:
         self._stage([self._translated(record_id, self._translator.key(record), record, text, raw_digest, read_at)])
 
     def store(self, batch: Batch) -> Counts:
-        """Stores the batch in one transaction with its watermark."""
+        """Stores the batch in one transaction with its watermark; discard() before the next one."""
         self._stage_waiting()
-        counts = imports.store(self._conn, batch, self._unchanged)
-        self._staged = self._unchanged = 0
-        self._seen.clear()
-        return counts
+        return imports.store(self._conn, batch, self._unchanged)
 
     def _input_digest(self, raw_digest: bytes) -> bytes:
         return hashlib.sha256(self._translator.version + raw_digest).digest()

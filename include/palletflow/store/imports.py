@@ -401,5 +401,4 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
             conn.execute(statement, values)
         if batch.moves_watermark:
             conn.execute(MOVE_WATERMARK, values)
-        conn.execute("TRUNCATE staged")
     return counts
