@@ -38,7 +38,7 @@ with DAG(
         from palletflow.networks.palletforce.mapper import NETWORK
 
         ours = deployment.load().network(NETWORK)
-        if not ours.imports:
+        if not ours.switches.imports:
             raise AirflowSkipException("networks.palletforce.switches.import is off in the deployment file")
         return [{"depot": depot} for depot in ours.depots]
 

@@ -12,9 +12,44 @@ from typing import Any
 from palletflow import checked_yaml
 from palletflow.checked_yaml import FileFault
 from palletflow.discovery import network_names, network_part
+from palletflow.orders.consignment import Address
 
 SCHEMA = Path(__file__).with_name("deployment.schema.json")
 VARIABLE = "PALLETFLOW_DEPLOYMENT"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A subcontractor resource on trips that stands for a network.
+
+    `depot`: our depot that requests what goes through it, "" for the connection's first. `customers` and `services`
+    name whose dispatch tasks complete themselves, None meaning all; `auto_complete` False means nobody's.
+    """
+
+    code: str
+    network: str
+    depot: str
+    auto_complete: bool
+    customers: frozenset[str] | None
+    services: frozenset[str] | None
+
+    def completes_itself(self, customer: str, service: str) -> bool:
+        """Whether the dispatch task of such a consignment needs no person (contract 7 item 1)."""
+        return (
+            self.auto_complete
+            and (self.customers is None or customer in self.customers)
+            and (self.services is None or service in self.services)
+        )
+
+
+@dataclass(frozen=True)
+class Switches:
+    """What a network is used for here. Pulls; imported tracking IDs; its statuses to us; ours to it."""
+
+    imports: bool
+    imported_tracking_id: bool
+    status_import: bool
+    status_export: bool
 
 
 @dataclass(frozen=True)
@@ -23,22 +58,38 @@ class NetworkDeployment:
 
     `depots`: depot code to Airflow connection id. `customer`: code of the customer who stands for the network itself
     (orders that other members' depots request). `template`: the file laid over the network's import template, if any.
-    `imports`: whether scheduled pulls run.
+    `folder` and `sftp`: the watched folder and the connection id of the SFTP drop, if any.
     """
 
     depots: Mapping[str, str]
     customer: str
     template: Path | None
-    imports: bool
+    switches: Switches
+    folder: Path | None
+    sftp: str | None
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer. `collection`: where his goods are fetched when an order does not say."""
+
+    code: str
+    name: str
+    collection: Address | None
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The whole file. `customers`: code to name. `accounts`: (network, account) to customer code."""
+    """The whole file, by code. `accounts`: (network, account) to customer code."""
 
     networks: Mapping[str, NetworkDeployment]
-    customers: Mapping[str, str]
+    resources: Mapping[str, Resource]
+    customers: Mapping[str, Customer]
     accounts: Mapping[tuple[str, str], str]
+
+    def customer_names(self) -> dict[str, str]:
+        """Code to name of every customer."""
+        return {code: customer.name for code, customer in self.customers.items()}
 
     def account_rows(self) -> list[tuple[str, str, str]]:
         """(network, account, customer code) of every account."""
@@ -65,12 +116,21 @@ def load(file: Path | None = None) -> Deployment:
     """Reads and checks the deployment file. Raises FileFault, listing every fault."""
     file = file or path()
     content = checked_yaml.load(file, SCHEMA)
-    customers = {customer["code"]: customer["name"] for customer in content["customers"]}
-    faults = _doubled(content["customers"]) + _unknown_customers(content["networks"], customers)
+    customers = {entry["code"]: _customer(entry) for entry in content["customers"]}
+    faults = [
+        *_doubled(content["customers"]),
+        *_unknown_customers(content["networks"], customers),
+        *_wrong_resources(content["networks"], customers),
+    ]
     if faults:
         raise FileFault(file, faults)
     return Deployment(
         networks={name: _network(entry, file.parent) for name, entry in content["networks"].items()},
+        resources={
+            code: _resource(code, name, resource)
+            for name, entry in content["networks"].items()
+            for code, resource in entry.get("resources", {}).items()
+        },
         customers=customers,
         accounts={
             (network, account): customer["code"]
@@ -96,12 +156,39 @@ def check(file: Path | None = None) -> Deployment:
 
 
 def _network(entry: Mapping[str, Any], folder: Path) -> NetworkDeployment:
+    files = entry.get("files", {})
     return NetworkDeployment(
         depots={code: depot["connection"] for code, depot in entry["depots"].items()},
         customer=entry["customer"],
         template=folder / entry["template"] if "template" in entry else None,
-        imports=entry["switches"]["import"],
+        switches=Switches(
+            imports=entry["switches"]["import"],
+            imported_tracking_id=entry["switches"].get("imported_tracking_id", True),
+            status_import=entry["switches"].get("status_import", True),
+            status_export=entry["switches"].get("status_export", True),
+        ),
+        folder=folder / files["folder"] if "folder" in files else None,
+        sftp=files.get("sftp"),
     )
+
+
+def _resource(code: str, network: str, entry: Mapping[str, Any]) -> Resource:
+    rule = entry["auto_complete"]
+    of_whom = rule if isinstance(rule, dict) else {}
+    return Resource(
+        code=code,
+        network=network,
+        depot=entry.get("depot", ""),
+        auto_complete=bool(rule),
+        customers=frozenset(of_whom["customers"]) if "customers" in of_whom else None,
+        services=frozenset(of_whom["services"]) if "services" in of_whom else None,
+    )
+
+
+def _customer(entry: Mapping[str, Any]) -> Customer:
+    place = entry.get("collection")
+    collection = Address(**{**dict.fromkeys(Address._fields, ""), "country": "GB", **place}) if place else None
+    return Customer(entry["code"], entry["name"], collection)
 
 
 def _doubled(customers: list[Mapping[str, Any]]) -> list[str]:
@@ -122,7 +209,24 @@ def _doubled(customers: list[Mapping[str, Any]]) -> list[str]:
     return faults
 
 
-def _unknown_customers(networks: Mapping[str, Any], customers: Mapping[str, str]) -> list[str]:
+def _wrong_resources(networks: Mapping[str, Any], customers: Mapping[str, Customer]) -> list[str]:
+    faults = []
+    holders: dict[str, str] = {}
+    for name, entry in networks.items():
+        for code, resource in entry.get("resources", {}).items():
+            place = f"networks.{name}.resources.{code}"
+            if holders.setdefault(code, name) != name:
+                faults.append(f"{place}: stands under {holders[code]} too; a resource belongs to one network")
+            if resource.get("depot") not in (None, *entry["depots"]):
+                faults.append(f"{place}.depot: {resource['depot']} is not one of our depots")
+            rule = resource["auto_complete"]
+            for customer in rule.get("customers", ()) if isinstance(rule, dict) else ():
+                if customer not in customers:
+                    faults.append(f"{place}.auto_complete: no customer has the code '{customer}'")
+    return faults
+
+
+def _unknown_customers(networks: Mapping[str, Any], customers: Mapping[str, Customer]) -> list[str]:
     return [
         f"networks.{name}.customer: no customer has the code '{entry['customer']}'"
         for name, entry in networks.items()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from palletflow.deployment import Customer
 from palletflow.intake.replay import replay
 from palletflow.networks.palletforce.mapper import Mapper
 from palletflow.networks.palletforce.wire import LocalTime
@@ -94,7 +95,7 @@ def test_one_missing_customer_added_and_all_his_records_land(simulator, pull, co
     pull("900")
     with_customer = replace(
         plan,
-        customers={**plan.customers, "NEW": "New Customer"},
+        customers={**plan.customers, "NEW": Customer("NEW", "New Customer", None)},
         accounts={**plan.accounts, ("palletforce", "new 007"): "NEW"},
     )
 

@@ -29,7 +29,7 @@ def replay(
     `translator` gives the mapper for a network and the depot or file a record came from. One transaction for each of
     those, so that what was replayed stays replayed if a later one fails.
     """
-    customers.sync(conn, deployment.customers, deployment.account_rows())
+    customers.sync(conn, deployment.customer_names(), deployment.account_rows())
     total = NO_RECORDS
     for (network, party), group in groupby(sorted(records, key=_origin), key=_origin):
         intake = Intake(conn, network, translator(network, party))

@@ -23,6 +23,7 @@ from palletflow import checked_yaml
 from palletflow.checked_yaml import FileFault
 
 SCHEMA = Path(__file__).with_name("template.schema.json")
+IMPORT_PARTS = frozenset(json.loads(SCHEMA.read_text("utf-8"))["properties"])
 STEP = re.compile(r"(?P<name>\w+)(?:\[(?:(?P<key>\w+)=(?P<value>[^\]]*))?(?P<list>\])|$)")
 LONGEST_TEXT = 500
 MOST_PALLETS = 99
@@ -56,11 +57,16 @@ class _Refused(Exception):
 
 
 class Template:
-    """A compiled template. `codes` holds its code tables, `digest` changes whenever its content does."""
+    """A compiled template.
+
+    `codes` holds its code tables, `sections` what the network itself keeps in the file beside the import, by name;
+    `digest` changes whenever the content does.
+    """
 
     def __init__(self, content: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
         """`kinds` says for each field of ours how its text is read; see READERS."""
         self.codes: Mapping[str, Mapping[str, Any]] = content["codes"]
+        self.sections: Mapping[str, Any] = {name: part for name, part in content.items() if name not in IMPORT_PARTS}
         self.aliases: Mapping[str, str] = {
             alias.casefold(): name.casefold()
             for name, aliases in content["response_aliases"].items()
@@ -96,16 +102,19 @@ class Template:
         return Reading(values, faults, warnings)
 
 
-def load(shipped: Path, override: Path | None, kinds: Mapping[str, str], wire_fields: frozenset[str]) -> Template:
+def load(
+    shipped: Path, override: Path | None, kinds: Mapping[str, str], wire_fields: frozenset[str], sections: Path
+) -> Template:
     """Loads a network's template with the deployment's own laid over it.
 
-    `wire_fields`: every path of the contract, lower case, list brackets left out. Raises FileFault with all faults.
+    `wire_fields`: every path of the contract, lower case, list brackets left out. `sections`: JSON schema of what the
+    network keeps in the file beside the import. Raises FileFault with all faults.
     """
     content = checked_yaml.read(shipped)
     if override is not None:
         content = _laid_over(content, checked_yaml.read(override) or {})
     file = override or shipped
-    faults = checked_yaml.check(content, SCHEMA)
+    faults = _breaches(content, sections)
     if not faults:
         faults = [*_unknown_targets(content, kinds), *_wrong_paths(content, wire_fields), *_wrong_tables(content)]
     if not faults:
@@ -113,6 +122,18 @@ def load(shipped: Path, override: Path | None, kinds: Mapping[str, str], wire_fi
     if faults:
         raise FileFault(file, faults)
     return Template(content, kinds)
+
+
+def _breaches(content: Any, sections: Path) -> list[str]:
+    """What breaks the schema of the import, or that of the network's own sections."""
+    if not isinstance(content, dict):
+        return checked_yaml.check(content, SCHEMA)
+    own = json.loads(sections.read_text("utf-8"))["properties"]
+    imports = {name: part for name, part in content.items() if name not in own}
+    return [
+        *checked_yaml.check(imports, SCHEMA),
+        *checked_yaml.check({name: part for name, part in content.items() if name in own}, sections),
+    ]
 
 
 def _laid_over(base: Any, over: Any) -> Any:

@@ -32,8 +32,8 @@ class Consignment(NamedTuple):
     """One shipment as its source tells it: text is trimmed, weights are kg, dates are the network's local days.
 
     `registered`: the network has accepted it, so its tracking number is taken for good.
-    `pallet_types` has one element a pallet, in the order of the pallet numbers, at most 99.
-    Unknown codes are kept as they came.
+    `pallet_types` has one element a pallet, in the order of the pallet numbers, at most 99; `barcodes` as well, or is
+    empty while they cannot be built. Unknown codes are kept as they came.
     """
 
     customer_code: str
@@ -60,7 +60,12 @@ class Consignment(NamedTuple):
     notes: list[str]
     network_status: str
     network_updated_at: datetime | None
+    goods_description: str
+    notification_email: str
+    notification_sms: str
+    notification_twitter: str
     pallet_types: list[str]
+    barcodes: list[str]
     pickup: Address
     delivery: Address
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address, Consignment
+from palletflow.store import barcodes
 from palletflow.store.connection import Connection
 
 ADDRESS = Address._fields
@@ -18,14 +19,17 @@ ADDRESS = Address._fields
 ROUTED = tuple(
     field
     for field in Consignment._fields
-    if field not in ("customer_code", "reference", "reference_2", "pallet_types", "pickup", "delivery")
+    if field not in ("customer_code", "reference", "reference_2", "pallet_types", "barcodes", "pickup", "delivery")
 )
+# Ours from the order's start: a network that does not give them back does not take them away.
+OURS = ("goods_description", "notification_email", "notification_sms", "notification_twitter")
 COLUMN_TYPES = {
     "registered": "boolean",
     "our_roles": "text[]",
     "surcharges": "text[]",
     "notes": "text[]",
     "pallet_types": "text[]",
+    "barcodes": "text[]",
     "collection_date": "date",
     "delivery_date": "date",
     "weight_kg": "numeric",
@@ -39,7 +43,7 @@ FLAT = (
     *(f"delivery_{part}" for part in ADDRESS),
 )
 # What a person calls a change; the moment the network touched the record alone is none.
-COMPARED = tuple(field for field in FLAT if field not in ("tracking_number", "network_updated_at"))
+COMPARED = tuple(field for field in FLAT if field not in ("network_updated_at", "barcodes", *OURS))
 RECORD = (
     "ordinal", "record_id", "record_key", "raw", "raw_digest", "input_digest", "read_at",
     "only_if_known", "reason_code", "field", "reason", "warnings",
@@ -119,7 +123,8 @@ CREATE TEMP TABLE IF NOT EXISTS staged (
 COPY = f"COPY staged ({', '.join((*RECORD, *FLAT))}) FROM STDIN"
 NOTHING = (None,) * len(FLAT)
 
-# The last word on each key counts; a number that we hold ourselves (imported tracking ID) matches too.
+# The last word on each key counts. A number that we hold ourselves (imported tracking ID) matches too, and so does a
+# consignment we have sent and not heard of: it has our own consignment number and reference.
 MATCH = """
 CREATE TEMP TABLE matched ON COMMIT DROP AS
 SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS changes,
@@ -133,11 +138,21 @@ SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS chang
        END AS outcome
 FROM staged s
 LEFT JOIN LATERAL (
-    SELECT c.id, c.order_id, c.read_at, c.input_digest
-    FROM consignments c
-    WHERE c.network = %(network)s AND c.tracking_number = s.tracking_number
-    ORDER BY c.registered DESC, c.id
-    LIMIT 1
+    (
+        SELECT c.id, c.order_id, c.read_at, c.input_digest
+        FROM consignments c
+        WHERE c.network = %(network)s AND c.tracking_number = s.tracking_number
+        ORDER BY c.registered DESC, c.id
+        LIMIT 1
+    ) UNION ALL (
+        SELECT c.id, c.order_id, c.read_at, c.input_digest
+        FROM consignments c JOIN orders o ON o.id = c.order_id
+        WHERE c.network = %(network)s AND c.dispatch_state IN ('waiting', 'unknown') AND NOT c.registered
+          AND c.tracking_number IS NULL AND c.consignment_number <> '' AND s.registered
+          AND c.consignment_number = s.consignment_number AND c.requesting_depot = s.requesting_depot
+          AND o.reference = s.reference
+        LIMIT 1
+    ) LIMIT 1
 ) held ON true
 WHERE s.reason_code IS NULL;
 """
@@ -225,7 +240,7 @@ WHERE m.outcome = 'updated' AND o.id = m.order_id AND o.source = %(network)s
 UPDATE_CONSIGNMENTS = f"""
 UPDATE consignments c
 SET input_digest = s.input_digest, read_at = s.read_at, updated_at = now(),
-    {", ".join(f"{column} = s.{column}" for column in ROUTED)}
+    {", ".join(f"{column} = s.{column}" for column in ROUTED if column not in OURS)}
 FROM matched m JOIN staged s USING (ordinal)
 WHERE m.outcome = 'updated' AND c.id = m.consignment_id;
 """  # noqa: S608
@@ -261,6 +276,15 @@ CROSS JOIN LATERAL unnest(s.pallet_types) WITH ORDINALITY AS pallet (pallet_type
 WHERE m.outcome = 'created' OR m.outcome = 'updated' AND m.changes ? 'pallet_types'
 ON CONFLICT (consignment_id, number) DO UPDATE SET pallet_type = excluded.pallet_type, removed_at = NULL
 WHERE held.pallet_type <> excluded.pallet_type OR held.removed_at IS NOT NULL;
+"""
+# The network's barcodes stand until routing, service, number or pallets change.
+EXPECT_BARCODES = """
+INSERT INTO expected_barcodes
+SELECT m.consignment_id, barcode.number, barcode.barcode
+FROM matched m JOIN staged s USING (ordinal)
+CROSS JOIN LATERAL unnest(s.barcodes) WITH ORDINALITY AS barcode (barcode, number)
+WHERE m.outcome = 'created'
+   OR m.outcome = 'updated' AND m.changes ?| ARRAY['delivery_depot', 'service', 'tracking_number', 'pallet_types'];
 """
 REMOVE_PALLETS = """
 UPDATE pallets p SET removed_at = now()
@@ -399,6 +423,9 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
             SETTLE_OLDER,
         ):
             conn.execute(statement, values)
+        conn.execute(barcodes.EXPECTED)
+        conn.execute(EXPECT_BARCODES)
+        barcodes.take_over(conn, batch.actor, values["source"])
         if batch.moves_watermark:
             conn.execute(MOVE_WATERMARK, values)
     return counts

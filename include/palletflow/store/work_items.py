@@ -15,14 +15,10 @@ SET generation = held.generation + 1, attempts = 0, parked_at = NULL,
 """
 
 
-def enqueue(
-    conn: Connection, network: str, kind: str, keys: Sequence[object], due_at: datetime | None = None
-) -> None:
+def enqueue(conn: Connection, network: str, kind: str, keys: Sequence[object], due_at: datetime | None = None) -> None:
     """Asks for work within the caller's transaction; `due_at` None means now.
 
     An item that waits already is moved forward to `due_at` if that is earlier, and released if it was parked. One that
     is being worked on is worked on once more afterwards.
     """
-    conn.execute(
-        ENQUEUE, {"network": network, "kind": kind, "keys": [str(key) for key in keys], "due_at": due_at}
-    )
+    conn.execute(ENQUEUE, {"network": network, "kind": kind, "keys": [str(key) for key in keys], "due_at": due_at})

@@ -30,7 +30,7 @@ def fetch_consignment(
     manifests = client.find(depot=depot, tracking_number=tracking_number)
     if not manifests:
         raise NotFound(client.settings.connection, "FetchManifest", f"no consignment {tracking_number}")
-    customers.sync(conn, deployment.customers, deployment.account_rows())
+    customers.sync(conn, deployment.customer_names(), deployment.account_rows())
     intake = Intake(conn, NETWORK, mapper)
     intake.add(mapper.records(manifests), now)
     return intake.store(Batch(NETWORK, STREAM, party=depot, run=run, actor=actor, fetched_at=now))

@@ -13,12 +13,13 @@ from palletflow.deployment import Deployment
 from palletflow.intake import template
 from palletflow.intake.flow import Translated
 from palletflow.intake.template import Fault
-from palletflow.networks.palletforce import wire
+from palletflow.networks.palletforce import barcodes, wire
 from palletflow.orders.calendar import add_working_days
 from palletflow.orders.consignment import Address, Consignment, Role, roles
 
 NETWORK = "palletforce"
 TEMPLATE = Path(__file__).with_name("template.yaml")
+SECTIONS = Path(__file__).with_name("template.schema.json")
 SAMPLE = Path(__file__).with_name("sample.json")
 
 ADDRESS_FIELDS = (
@@ -47,7 +48,8 @@ KINDS: Mapping[str, str] = {
         (
             "reference", "reference_2", "tracking_number", "consignment_number", "requesting_depot",
             "collecting_depot", "delivery_depot", "account", "insurance_code", "hub_code", "amazon_reference",
-            "network_updated_at", *(f"{stop}_{part}" for stop in ("pickup", "delivery") for part in Address._fields),
+            "network_updated_at", "notification_email", "notification_sms",
+            "notification_twitter", *(f"{stop}_{part}" for stop in ("pickup", "delivery") for part in Address._fields),
         ),
         "text",
     ),
@@ -77,7 +79,7 @@ class Mapper:
                 deployment_file.path(),
                 [f"networks.palletforce.depots: '{code}' is not a depot code of 3 digits" for code in bad],
             )
-        self.template = template.load(TEMPLATE, ours.template, KINDS, WIRE_FIELDS)
+        self.template = template.load(TEMPLATE, ours.template, KINDS, WIRE_FIELDS, SECTIONS)
         self._depots = frozenset(ours.depots)
         self._network_customer = ours.customer
         self._accounts = {
@@ -186,6 +188,10 @@ class Mapper:
                 values["delivery_date"] = add_working_days(values["collection_date"], int(lead))
         values["network_updated_at"] = self._moment(values["network_updated_at"], warnings)
         values["registered"] = values["network_status"] != UNACCEPTED
+        values["goods_description"] = ""
+        values["barcodes"] = barcodes.of_pallets(
+            values["delivery_depot"], values["service"], values["tracking_number"], len(values["pallet_types"])
+        )
         for stop in ("pickup", "delivery"):
             values[stop] = Address(*(values[f"{stop}_{part}"] for part in Address._fields))
         return Consignment(*map(values.__getitem__, Consignment._fields))

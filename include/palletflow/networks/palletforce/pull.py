@@ -72,7 +72,7 @@ def pull_depot(
     leaves behind is whole windows. Raises NetworkError, psycopg.Error.
     """
     now = clock()
-    customers.sync(conn, deployment.customers, deployment.account_rows())
+    customers.sync(conn, deployment.customer_names(), deployment.account_rows())
     longest = timedelta(hours=client.settings.pull_window_h)
     start, end = asked or (due_from(conn, client, depot, now), now)
     intake = Intake(conn, NETWORK, mapper)

@@ -1,0 +1,72 @@
+"""The barcodes of pallets: what we expect, what a status confirmed, what was replaced (contract 3).
+
+A barcode that is replaced makes every label that carries it stale; whoever printed one must print a new one.
+"""
+
+from collections.abc import Iterable
+
+from palletflow.store import activity, work_items
+from palletflow.store.connection import Connection
+
+# The kind of work that draws our own labels of a consignment anew.
+RELABEL = "own_labels"
+# Callers fill this with the barcodes of whole consignments; what those had besides is superseded.
+EXPECTED = """
+CREATE TEMP TABLE expected_barcodes (
+    consignment_id bigint, pallet_number smallint, barcode text, PRIMARY KEY (consignment_id, pallet_number)
+) ON COMMIT DROP
+"""
+SUPERSEDE = """
+UPDATE pallet_barcodes held SET state = 'superseded', superseded_at = now()
+WHERE held.consignment_id IN (SELECT consignment_id FROM expected_barcodes)
+  AND held.state IN ('expected', 'confirmed')
+  AND NOT EXISTS (
+      SELECT FROM expected_barcodes e
+      WHERE (e.consignment_id, e.pallet_number, e.barcode) = (held.consignment_id, held.pallet_number, held.barcode)
+  )
+"""
+EXPECT = """
+INSERT INTO pallet_barcodes AS held (consignment_id, pallet_number, barcode, state)
+SELECT consignment_id, pallet_number, barcode, 'expected' FROM expected_barcodes
+ON CONFLICT (consignment_id, barcode) DO UPDATE
+SET state = 'expected', superseded_at = NULL WHERE held.state = 'superseded'
+"""
+# A provisional label is stale as soon as there is a barcode to print.
+MARK_LABELS = """
+WITH marked AS (
+    UPDATE documents d
+    SET stale_at = CASE WHEN b.state = 'superseded' OR b.state IS NULL THEN now() END
+    FROM (SELECT DISTINCT consignment_id FROM expected_barcodes) touched
+    JOIN documents held USING (consignment_id)
+    LEFT JOIN pallet_barcodes b ON (b.consignment_id, b.barcode) = (held.consignment_id, held.barcode)
+    WHERE d.id = held.id AND held.kind IN ('LABEL', 'NETWORK_LABEL') AND (held.barcode <> '' OR held.provisional)
+      AND (held.stale_at IS NULL) = (b.state = 'superseded' OR b.state IS NULL)
+    RETURNING d.consignment_id, d.pallet_number, d.stale_at
+)
+SELECT consignment_id, c.network, string_agg(DISTINCT marked.pallet_number::text, ', ')
+FROM marked JOIN consignments c ON c.id = marked.consignment_id
+WHERE stale_at IS NOT NULL GROUP BY consignment_id, c.network
+"""
+
+
+def expect(conn: Connection, rows: Iterable[tuple[int, int, str]], actor: str, source: str) -> None:
+    """Makes these (consignment id, pallet number, barcode) the barcodes of their consignments.
+
+    Give all pallets of a consignment. Runs within the caller's transaction; what is so already is not written.
+    """
+    conn.execute(EXPECTED)
+    with conn.cursor() as cursor:
+        cursor.executemany("INSERT INTO expected_barcodes VALUES (%s, %s, %s)", list(rows))
+    take_over(conn, actor, source)
+
+
+def take_over(conn: Connection, actor: str, source: str) -> None:
+    """expect() of what the caller has put into the transaction's table EXPECTED; drops that table."""
+    conn.execute(SUPERSEDE)
+    conn.execute(EXPECT)
+    stale = conn.execute(MARK_LABELS).fetchall()
+    conn.execute("DROP TABLE expected_barcodes")
+    for consignment_id, network, pallets in stale:
+        warning = f"The barcodes changed: print new labels for pallet {pallets} before collection"
+        activity.record(conn, consignment_id, "labels became stale", actor, source, warnings=[warning])
+        work_items.enqueue(conn, network, RELABEL, [consignment_id])
