@@ -113,9 +113,11 @@ def facts(conn: Connection, consignment_id: int) -> ConsignmentFacts:
         raise NoSuchConsignment(consignment_id)
     parts = len(Address._fields)
     *columns, pallets = row[: -2 * parts]
-    return ConsignmentFacts(
-        *columns,
-        [PalletFacts(int(number), kind, code, state == "confirmed") for number, kind, code, state in pallets],
-        Address(*row[-2 * parts : -parts]),
-        Address(*row[-parts:]),
+    return ConsignmentFacts._make(
+        (
+            *columns,
+            [PalletFacts(int(number), kind, code, state == "confirmed") for number, kind, code, state in pallets],
+            Address(*row[-2 * parts : -parts]),
+            Address(*row[-parts:]),
+        )
     )
