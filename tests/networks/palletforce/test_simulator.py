@@ -205,7 +205,7 @@ class TestWire:
             other = Network(quiet.address, base)
             assert other.page()["manifests"] == []
 
-    @pytest.mark.parametrize("operation", ["DownloadLabel", "Nonsense", "downloadmanifest"])
+    @pytest.mark.parametrize("operation", ["Nonsense", "downloadmanifest"])
     def test_an_operation_not_served_is_the_gateways_404(self, quiet: Network, operation: str) -> None:
         answer = quiet.call(operation)
         assert answer.status_code == 404

@@ -10,14 +10,15 @@ from starlette.types import Receive, Scope, Send
 
 from .answers import CONNECTION, connection_of
 from .clock import aware
-from .control import POSTS, journal
+from .control import GETS, POSTS
+from .label import download_label
 from .simulation import Simulation
 from .upload import upload_manifest, upload_tracking
 from .wire import Operation, download_manifest, download_tracking, serve
 
-# DownloadLabel is not served yet: it is answered as a gateway answers an operation it does not know.
 OPERATIONS: dict[str, Operation] = {
     "UploadManifest": upload_manifest,
+    "DownloadLabel": download_label,
     "DownloadTracking": download_tracking,
     "DownloadManifest": download_manifest,
     "UploadTracking": upload_tracking,
@@ -42,14 +43,19 @@ def create_app(*, seed: int = 1, now: datetime | None = None, traffic: bool = Tr
     simulation = Simulation(seed=seed, now=None if now is None else aware(now), traffic=traffic)
     app = _Application(title="Palletforce simulator", docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get("/_sim/journal")
-    async def read_journal() -> Response:
-        return JSONResponse(journal(simulation))
+    @app.get("/_sim/{name}")
+    async def look(name: str, request: Request) -> Response:
+        if name not in GETS:
+            return _error(404, f"There is no control path GET /_sim/{name}; there are: {', '.join(GETS)}")
+        try:
+            return JSONResponse(GETS[name](simulation, dict(request.query_params)))
+        except ValueError as problem:
+            return _error(422, str(problem))
 
     @app.post("/_sim/{name}")
     async def control(name: str, request: Request) -> Response:
         if name not in POSTS:
-            return _error(404, f"There is no control path /_sim/{name}; there are: {', '.join(POSTS)} and GET journal")
+            return _error(404, f"There is no control path POST /_sim/{name}; there are: {', '.join(POSTS)}")
         try:
             body = json.loads(await request.body() or b"{}")
         except (ValueError, RecursionError):

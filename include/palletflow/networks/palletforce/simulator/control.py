@@ -15,13 +15,26 @@ from .freight import ROLES, SERVICE_LEAD_DAYS, consignment, draw_role
 from .gazetteer import DEPOTS
 from .members import OUR_DEPOTS
 from .simulation import Simulation
-from .state import STATUSES, Status, put, with_overrides
+from .state import STATUSES, Consignment, Status, put, with_overrides
 from .traffic import Change
 
 _SYSTEM_ID = "002"
 _MOST_AT_ONCE = 100_000
+_MOST_SHOWN = 1_000
 # Set by other keys of /_sim/consignments, because the index depends on them.
 _NOT_FIELDS = {"trackingNumber": "trackingNumber", "consignmentStatus": "consignmentStatus", "lastUpdated": "at"}
+_FILTERS = ("trackingNumber", "uniqueTransactionNumber", "consignmentNumber", "customersUniqueReference")
+_HELD_FIELDS = (
+    "trackingNumber",
+    "consignmentNumber",
+    "customersUniqueReference",
+    "requestingDepot",
+    "collectingDepot",
+    "deliveryDepot",
+    "serviceName",
+    "consignmentStatus",
+    "lastUpdated",
+)
 _EVENT_FIELDS = ("depot", "signatory", "note", "latitude", "longitude")
 
 Body = dict[str, Any]
@@ -39,6 +52,7 @@ def faults(simulation: Simulation, body: Body) -> Body:
       does, and only the answer is lost).
     - ``http_429``, ``http_503``: retry_after in seconds (2; null = no such header).
     - ``page_fails``: page (2).
+    - ``label_missing``: empty (false: no ``labelImages`` at all; true: an empty list).
     - ``events_late``: withhold (false: older statuses stand behind newer ones; true: they are left out while the fault
       lasts).
     - ``event_unknown_code``: code ("ZZZZ").
@@ -208,13 +222,30 @@ def reset(simulation: Simulation, body: Body) -> Body:
     return {"seed": simulation.seed, "now": simulation.clock.now().isoformat(), "frozen": simulation.clock.frozen}
 
 
-def journal(simulation: Simulation) -> Body:
+def held(simulation: Simulation, query: dict[str, str]) -> Body:
+    """``GET /_sim/consignments``: what the network holds, ``{"total": n, "consignments": [...]}``, oldest first.
+
+    Any of ``trackingNumber``, ``uniqueTransactionNumber``, ``consignmentNumber`` and ``customersUniqueReference`` in
+    the query narrows it to equal ones. ``total`` counts all, the list ends after 1,000. A consignment:
+    ``{"trackingNumber", "uniqueTransactionNumber", "consignmentNumber", "customersUniqueReference", "requestingDepot",
+    "collectingDepot", "deliveryDepot", "serviceName", "consignmentStatus", "lastUpdated", "barcodes": [valid now]}``.
+    """
+    _known(query, *_FILTERS)
+    simulation.network.catch_up()
+    everything = [(one, _held(one)) for one in simulation.network.consignments.values()]
+    matching = [(one, facts) for one, facts in everything if query.items() <= facts.items()]
+    shown = [{**facts, "barcodes": one.barcodes()} for one, facts in matching[:_MOST_SHOWN]]
+    return {"total": len(matching), "consignments": shown}
+
+
+def journal(simulation: Simulation, query: dict[str, str]) -> Body:
     """``GET /_sim/journal``: ``{"total": n, "requests": [...]}``, oldest first, the newest 5,000.
 
     A request: ``{"number", "time": simulator's clock in UTC, "operation", "path", "body": as sent with access keys
     masked, "status": HTTP status or null when no answer was sent, "outcome": OK, REFUSED, UNAUTHORISED, NOT_FOUND,
     FAULT or NO_ANSWER, "reasons": [...], "fault": name or null}``.
     """
+    _known(query)
     return {"total": simulation.journal.total, "requests": simulation.journal.entries()}
 
 
@@ -227,6 +258,7 @@ POSTS: dict[str, Callable[[Simulation, Body], Body]] = {
     "events": events,
     "reset": reset,
 }
+GETS: dict[str, Callable[[Simulation, dict[str, str]], Body]] = {"journal": journal, "consignments": held}
 
 
 def _create(simulation: Simulation, body: Body, depot: str, at: datetime) -> str:
@@ -257,6 +289,9 @@ def _made(simulation: Simulation, body: Body, depot: str, at: datetime) -> tuple
     _one_of(facts, "serviceName", tuple(SERVICE_LEAD_DAYS), None)
     if not isinstance(document["uniqueTransactionNumber"], str):
         raise ValueError("fields: uniqueTransactionNumber must be a text")  # noqa: TRY004
+    for name in ("collectionAddress", "deliveryAddress"):
+        if not isinstance(document[name], dict):
+            raise ValueError(f"fields: {name} must be an object")  # noqa: TRY004
     dates = facts["datesAndTimes"]
     if not isinstance(dates, list) or not all(isinstance(entry, dict) for entry in dates):
         raise ValueError("fields: datesAndTimes must be a list of {dateTimeType, value}")
@@ -299,6 +334,11 @@ def _paths(body: Body, name: str) -> dict[str, Any]:
     return value
 
 
+def _held(consignment: Consignment) -> Body:
+    transaction = consignment.document["uniqueTransactionNumber"]
+    return {"uniqueTransactionNumber": transaction, **{name: consignment.facts.get(name) for name in _HELD_FIELDS}}
+
+
 def _consignment(simulation: Simulation, body: Body) -> Any:
     number = body.get("trackingNumber")
     found = simulation.network.consignments.get(number) if isinstance(number, str) else None
@@ -310,7 +350,7 @@ def _consignment(simulation: Simulation, body: Body) -> Any:
 def _known(body: Body, *names: str) -> None:
     for name in body:
         if name not in names:
-            raise ValueError(f"There is no key {name!r} here; the keys are: {', '.join(names)}")
+            raise ValueError(f"There is no key {name!r} here; the keys are: {', '.join(names) or 'none'}")
 
 
 def _one_of(body: Body, name: str, allowed: tuple[Any, ...], default: Any) -> Any:

@@ -7,7 +7,7 @@ from .answers import CUT, SILENT, Answer, gateway, html
 from .freight import SERVICE_LEAD_DAYS
 from .gazetteer import DEPOTS
 
-OPERATIONS = ("UploadManifest", "DownloadTracking", "DownloadManifest", "UploadTracking")
+OPERATIONS = ("UploadManifest", "DownloadLabel", "DownloadTracking", "DownloadManifest", "UploadTracking")
 _READS = ("DownloadTracking", "DownloadManifest")
 
 # Fault: operations it may be ordered for, its options with their defaults.
@@ -28,6 +28,9 @@ FAULTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "notifications_off": (("UploadManifest",), {}),
     "partial_success": (("UploadManifest",), {}),
     "success_without_code": (("UploadManifest",), {}),
+    "label_missing": (("DownloadLabel",), {"empty": False}),
+    "label_not_jpeg": (("DownloadLabel",), {}),
+    "label_bad_base64": (("DownloadLabel",), {}),
     "events_reversed": (("DownloadTracking",), {}),
     "events_duplicated": (("DownloadTracking",), {}),
     "events_late": (("DownloadTracking",), {"withhold": False}),
@@ -38,6 +41,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "page_shift": (("DownloadManifest",), {}),
     "page_fails": (("DownloadManifest",), {"page": 2}),
     "tracking_upload_partial": (("UploadTracking",), {}),
+    "tracking_upload_refused": (("UploadTracking",), {}),
 }
 
 
@@ -168,7 +172,7 @@ def _check_options(options: dict[str, Any]) -> None:
                 good, rule = value is None or (type(value) is int and value >= 0), "whole seconds or null"
             case "page":
                 good, rule = type(value) is int and value >= 1, "a page number"
-            case "accept" | "withhold":
+            case "accept" | "withhold" | "empty":
                 good, rule = isinstance(value, bool), "true or false"
             case "deliveryDepot":
                 good, rule = value is None or value in list(DEPOTS), "a depot code of this network"

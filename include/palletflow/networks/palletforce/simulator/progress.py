@@ -44,15 +44,15 @@ def statuses(
     for at, code, unclean in _course(consignment, accepted, rng, unclean_share):
         if at > end:
             break
-        version = consignment.version_at(at)
-        depot = {"POC": consignment.collecting_depot, "SCOT": consignment.collecting_depot, "ARRH": ""}.get(
-            code, version.delivery_depot
-        )
-        if depot in client_depots:
-            continue
         for pallet in range(1, consignment.pallets + 1):
             shown = unclean if unclean and (pallet == 1 or unclean == "ABRT") else code
             scanned = at + timedelta(seconds=15 * (pallet - 1)) if code in _SCANS else at
+            version = consignment.version_at(scanned)
+            depot = {"POC": consignment.collecting_depot, "SCOT": consignment.collecting_depot, "ARRH": ""}.get(
+                code, version.delivery_depot
+            )
+            if scanned > end or depot in client_depots:
+                continue
             element = {
                 "trackingNumber": consignment.number,
                 "barcode": consignment.barcode(pallet, version),
@@ -85,7 +85,7 @@ def _course(
     yield collected, "POC", ""
     yield trunked, "SCOT", ""
     arrived = trunked
-    if consignment.collecting_depot != consignment.delivery_depot:
+    if consignment.collecting_depot != consignment.version_at(trunked).delivery_depot:
         at_hub = trunked + _minutes(180, 300, draws[2])
         received = at_hub + _minutes(210, 330, draws[3])
         arrived = received + _minutes(5, 20, draws[4])

@@ -33,7 +33,9 @@ _ADDRESS_LIMITS = {
 _CONSIGNMENT_REQUIRED = ("requestingDepot", "consignmentNumber", "CustomerAccountNumber", "serviceName")
 _CONSIGNMENT_LIMITS = {"consignmentNumber": 7, "customersUniqueReference": 35, "customersUniqueReference2": 35}
 _NOTE_LIMIT = 36
+_TWO_DIGITS = ("insuranceCode", "hubIdentifyingCode")
 _BATCH_LIMIT = 100
+_ON_DELIVERY_ROUND = ("DELV", "DONR", "ARDL", *OUTCOMES)
 
 
 def upload_manifest(request: Request) -> Answer:
@@ -157,6 +159,9 @@ def _consignment_faults(request: Request, consignment: dict[str, Any]) -> Iterat
         yield "CustomerAccountNumber: unknown account"
     if scalar(consignment, "serviceName") and scalar(consignment, "serviceName") not in SERVICE_LEAD_DAYS:
         yield "serviceName: unknown service"
+    for name in _TWO_DIGITS:
+        if not re.fullmatch(r"([0-9]{2})?", scalar(consignment, name)):
+            yield f"{name}: must be two digits or empty"
     if scalar(consignment, "acceptedStatus") not in ("", "Y", "N"):
         yield "acceptedStatus: must be Y or N"
     yield from _freight_faults(consignment)
@@ -214,15 +219,12 @@ def _freight_faults(consignment: dict[str, Any]) -> Iterator[str]:
         yield "palletSpaces: must be a whole number of at least 1"
     if not 1 <= _whole(scalar(consignment, "weight")) <= 9999:
         yield "weight: must be a whole number of kg from 1 to 9999"
-    collection = [
-        scalar(entry, "value")
-        for entry in records(consignment, "datesAndTimes")
-        if scalar(entry, "dateTimeType") == "COLD"
-    ]
-    if not collection:
+    dates = {scalar(entry, "dateTimeType"): scalar(entry, "value") for entry in records(consignment, "datesAndTimes")}
+    if "COLD" not in dates:
         yield "datesAndTimes: COLD is required"
-    elif not _is_date(collection[0]):
-        yield "datesAndTimes: COLD must be a date YYYYMMDD"
+    for kind in ("COLD", "DELD"):
+        if kind in dates and not _is_date(dates[kind]):
+            yield f"datesAndTimes: {kind} must be a date YYYYMMDD"
     surcharges = scalar(consignment, "surcharges")
     if not re.fullmatch(r"([A-Z]{2}( [A-Z]{2})*)?", surcharges):
         yield "surcharges: must be two-letter codes separated by one space"
@@ -263,6 +265,10 @@ def upload_tracking(request: Request) -> Answer:
         raise Refused("trackingData: must not be empty")
     if len(listed) > _BATCH_LIMIT:
         raise Refused(f"trackingData: must not have more than {_BATCH_LIMIT} elements")
+    if request.struck_by("tracking_upload_refused"):
+        reasons = ["Statuses could not be stored"]
+        facts = {"failedTracking": [], **failure_texts(request.simulation, reasons)}
+        return request.answer(facts, success=False, reasons=reasons)
     failed: list[dict[str, Any]] = []
     texts: list[str] = []
     for position, element in enumerate(listed):
@@ -293,10 +299,11 @@ def _status_faults(request: Request, element: dict[str, Any]) -> Iterator[str]:
         yield "eventDateTime: must be YYYY-MM-DDTHH:MM:SS"
     if scalar(element, "depot") != request.depot:
         yield f"Depot {scalar(element, 'depot')} is not recognised"
-    if code in ("DELV", "DONR", "ARDL", *OUTCOMES):
-        order, total = _whole(scalar(element, "deliveryOrder")), _whole(scalar(element, "totalDeliveries"))
-        if not 1 <= order <= total:
-            yield f"deliveryOrder: deliveryOrder and totalDeliveries are required with {code}"
+    order, total = scalar(element, "deliveryOrder"), scalar(element, "totalDeliveries")
+    if code in _ON_DELIVERY_ROUND and not 1 <= _whole(order) <= _whole(total):
+        yield f"deliveryOrder: deliveryOrder and totalDeliveries are required with {code}"
+    if code not in _ON_DELIVERY_ROUND and (order or total):
+        yield f"deliveryOrder: deliveryOrder and totalDeliveries must be empty with {code}"
     if code in ("POD", "PODD", "PODE") and not scalar(element, "signatory"):
         yield f"signatory: required with {code}"
     if code in ("PODD", "PODE", "DMGD", "ABRT") and not scalar(element, "note"):
