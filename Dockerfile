@@ -11,6 +11,9 @@ COPY --chown=airflow:0 pyproject.toml README.md src/
 COPY --chown=airflow:0 include/palletflow src/include/palletflow
 RUN pip install --no-cache-dir --no-deps ./src && rm -r src
 
+# Volumes take over the owner of the folder they are mounted on.
+RUN mkdir documents
+
 # The deployment file and the import templates it names lie beside each other.
 COPY --chown=airflow:0 include/*.yaml include/
 COPY --chown=airflow:0 plugins/ plugins/

@@ -13,6 +13,9 @@ networks:
     customer: NET
     depots:
       "900": {name: Leicester, connection: palletforce_900}
+    resources:
+      OUT: {auto_complete: false}
+      AUTO: {depot: "900", auto_complete: {customers: [ACME], services: [A]}}
     switches: {import: true}
 customers:
   - {code: NET, name: Network}
@@ -51,6 +54,12 @@ def test_depot_codes_keep_their_leading_zeros_even_unquoted(tmp_path):
             "palletforce account 'acme 001' belongs to both NET and ACME",
         ),
         ("customers:", "customers: [", "is not YAML"),
+        (
+            'depot: "900", auto',
+            'depot: "990", auto',
+            "networks.palletforce.resources.AUTO.depot: 990 is not one of our",
+        ),
+        ("[ACME]", "[GONE]", "networks.palletforce.resources.AUTO.auto_complete: no customer has the code 'GONE'"),
         ('"900": {', '"900": {}\n      "900": {', "'900' stands twice"),
     ],
 )
@@ -60,6 +69,17 @@ def test_a_wrong_file_names_place_and_fault(tmp_path, good, bad, said):
         deployment.load(written(tmp_path, GOOD.replace(good, bad)))
     assert said in str(caught.value)
     assert "deployment.yaml" in str(caught.value)
+
+
+@pytest.mark.rule("PF-7-1")
+def test_dispatch_tasks_complete_themselves_by_the_resources_rule(tmp_path):
+    resources = deployment.load(written(tmp_path, GOOD)).resources
+    assert not resources["OUT"].completes_itself("ACME", "A")
+    assert resources["AUTO"].completes_itself("ACME", "A")
+    assert not resources["AUTO"].completes_itself("NET", "A")
+    assert not resources["AUTO"].completes_itself("ACME", "B")
+    always = deployment.load(written(tmp_path, GOOD.replace("auto_complete: false", "auto_complete: true"))).resources
+    assert always["OUT"].completes_itself("NET", "R")
 
 
 def test_every_fault_is_listed_at_once(tmp_path):
