@@ -87,10 +87,35 @@ CREATE TABLE work_items (
     parked_at  timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (network, kind, key),
-    CHECK (parked_at IS NULL OR last_error IS NOT NULL)
-);
+    CHECK (parked_at IS NULL OR last_error IS NOT NULL),
+    CHECK (parked_at IS NULL OR lease IS NULL)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.05);
 CREATE INDEX work_due ON work_items (network, kind, due_at, id) WHERE parked_at IS NULL;
 CREATE INDEX work_parked ON work_items (network, kind, parked_at) WHERE parked_at IS NOT NULL;
+
+-- Whoever waits for work is told of what is due earlier than it was: once a statement and kind.
+CREATE FUNCTION tell_of_added_work() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('palletflow_work', network || '.' || kind)
+    FROM (SELECT DISTINCT network, kind FROM written) AS told;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER work_added AFTER INSERT ON work_items
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION tell_of_added_work();
+CREATE FUNCTION tell_of_hurried_work() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('palletflow_work', network || '.' || kind)
+    FROM (
+        SELECT DISTINCT written.network, written.kind FROM written JOIN held USING (id)
+        WHERE written.parked_at IS NULL AND (written.due_at < held.due_at OR held.parked_at IS NOT NULL)
+    ) AS told;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER work_hurried AFTER UPDATE ON work_items
+    REFERENCING OLD TABLE AS held NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION tell_of_hurried_work();
+
+-- A refused connection is tried by one caller at a time.
+ALTER TABLE connection_flags ADD COLUMN checked_at timestamptz;
 
 -- Limits are per host or connection, not per process: until when nobody calls, and when the next call may start.
 CREATE TABLE call_budgets (
@@ -226,6 +251,8 @@ DOWNGRADE = """
 ALTER TABLE inbound_records DROP COLUMN row_number;
 DROP TABLE inbound_files, tracking_polls, tracking_events, movements, documents, pallet_barcodes, call_budgets,
     work_items, dispatch_tasks, consignment_numbers;
+DROP FUNCTION tell_of_added_work, tell_of_hurried_work;
+ALTER TABLE connection_flags DROP COLUMN checked_at;
 ALTER TABLE activity DROP COLUMN xact;
 ALTER TABLE stops DROP COLUMN route, DROP COLUMN route_sequence, DROP COLUMN eta_from, DROP COLUMN eta_to,
     DROP COLUMN outcome, DROP COLUMN reason, DROP COLUMN signatory;
