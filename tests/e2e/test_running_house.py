@@ -1,12 +1,10 @@
 """The whole deployment, running: what a data engineer and the night would see."""
 
-import io
 import json
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -16,15 +14,12 @@ import pytest
 import requests
 
 from palletflow.networks.palletforce.simulator import ACCESS_KEYS
-from palletflow.sandbox.house import House, running_house
+from palletflow.sandbox.house import House
 from palletflow.sandbox.postgres_binaries import installation_in_wheel
-from palletflow.sandbox.settings import from_environment
-from palletflow.sandbox.terminal import Terminal
 from palletflow.store.connection import Connection, connect
 
 DAG = "palletforce_import"
 PATIENCE_S = 120
-FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -50,34 +45,6 @@ def alerts(house) -> Iterator[list[str]]:
     yield received
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory) -> Iterator[House]:
-    settings = replace(from_environment(FREE_PORTS), home=tmp_path_factory.mktemp("house"))
-    with pytest.MonkeyPatch.context() as patch, running_house_with(patch, settings) as stood_up:
-        read = stood_up.run_first()
-        assert (read.broken, read.unread) == ({}, set())
-        for run in stood_up.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]:
-            until_ended(stood_up, run["dag_run_id"])
-        yield stood_up
-
-
-def running_house_with(patch, settings):
-    """The house with the tests' own DAGs beside its pipelines."""
-    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    bundles = [
-        {"name": "dags-folder", "classpath": local, "kwargs": {}},
-        {"name": "tests", "classpath": local, "kwargs": {"path": str(Path(__file__).with_name("dags"))}},
-    ]
-    patch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(bundles))
-    return running_house(settings, Terminal(io.StringIO()))
-
-
-@pytest.fixture
-def store(house) -> Iterator[Connection]:
-    with connect(house.order_store_dsn) as conn:
-        yield conn
 
 
 def until(found, patience: float = PATIENCE_S):

@@ -1,0 +1,56 @@
+"""One running house for all end-to-end tests; what restarts or breaks it stands up its own."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from palletflow.sandbox.house import House, running_house
+from palletflow.sandbox.settings import from_environment
+from palletflow.sandbox.terminal import Terminal
+from palletflow.store.connection import Connection, connect
+
+DAG = "palletforce_import"
+PATIENCE_S = 120
+FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory) -> Iterator[House]:
+    settings = replace(from_environment(FREE_PORTS), home=tmp_path_factory.mktemp("house"))
+    with pytest.MonkeyPatch.context() as patch, running_house_with(patch, settings) as stood_up:
+        read = stood_up.run_first()
+        assert (read.broken, read.unread) == ({}, set())
+        first_pulls_ended(stood_up)
+        yield stood_up
+
+
+def running_house_with(patch, settings):
+    """The house with the tests' own DAGs beside its pipelines."""
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundles = [
+        {"name": "dags-folder", "classpath": local, "kwargs": {}},
+        {"name": "tests", "classpath": local, "kwargs": {"path": str(Path(__file__).with_name("dags"))}},
+    ]
+    patch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(bundles))
+    return running_house(settings, Terminal(io.StringIO()))
+
+
+def first_pulls_ended(house: House) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        runs = house.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]
+        if all(run["state"] in ("success", "failed") for run in runs):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the first pulls did not end within {PATIENCE_S} s")
+
+
+@pytest.fixture
+def store(house) -> Iterator[Connection]:
+    with connect(house.order_store_dsn) as conn:
+        yield conn
