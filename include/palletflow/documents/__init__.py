@@ -1,0 +1,1 @@
+"""Documents: their bytes in object storage, labels drawn and printed."""
