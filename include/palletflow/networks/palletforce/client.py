@@ -30,6 +30,7 @@ from palletflow.network_errors import (
 )
 from palletflow.networks.palletforce import wire
 from palletflow.networks.palletforce.settings import Settings
+from palletflow.work.budget import Budget, NoBudget
 
 RESULT_KEYS = (
     "success", "successfulTrackingCodes", "failedConsignments", "labelImages", "trackingData", "manifests",
@@ -70,11 +71,16 @@ class PalletforceClient:
         settings: Settings,
         aliases: Mapping[str, str],
         *,
+        budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.25),
     ) -> None:
-        """`aliases`: other names of response fields, from the import template (contract 1.2 item 2)."""
+        """`aliases`: other names of response fields, from the import template (contract 1.2 item 2).
+
+        `budget`: what all processes together may send; without one only this client's pulls keep to max_in_flight.
+        """
         self.settings = settings
+        self._budget = budget or NoBudget()
         self._aliases = aliases
         self._sleep, self._jitter = sleep, jitter
         self._key = _in_any_form(settings.access_key)
@@ -254,6 +260,15 @@ class PalletforceClient:
         return self._send(operation, fields)
 
     def _send(self, operation: str, fields: Mapping[str, str]) -> dict[str, Any]:
+        """One call within the budget. When the network asks for a pause, it is everyone's."""
+        with self._budget.call():
+            try:
+                return self._exchange(operation, fields)
+            except Throttled as throttled:
+                self._budget.pause(throttled.retry_after)
+                raise
+
+    def _exchange(self, operation: str, fields: Mapping[str, str]) -> dict[str, Any]:
         settings = self.settings
         body = _Body(json.dumps({"accessKey": settings.access_key, **fields}).encode())
         try:
