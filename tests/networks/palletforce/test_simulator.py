@@ -71,6 +71,12 @@ class Network:
         requests_seen: list[dict[str, Any]] = self.session.get(f"{self.address}/_sim/journal").json()["requests"]
         return requests_seen
 
+    def held(self, **query: str) -> list[dict[str, Any]]:
+        """What the network holds."""
+        answer = self.session.get(f"{self.address}/_sim/consignments", params=query, timeout=DEADLINE_S).json()
+        assert answer["total"] == len(answer["consignments"])
+        return list(answer["consignments"])
+
     def page(self, depot: str = "900", window: tuple[str, str] = TODAY, **more: str) -> Any:
         answer = self.pull(depot, window, **more)
         assert answer.status_code == 200, answer.text
@@ -205,6 +211,16 @@ class TestWire:
             other = Network(quiet.address, base)
             assert other.page()["manifests"] == []
 
+    @pytest.mark.rule("PF-9-1")
+    @pytest.mark.parametrize(
+        "operation", ["UploadManifest", "DownloadLabel", "DownloadTracking", "DownloadManifest", "UploadTracking"]
+    )
+    def test_every_operation_is_served(self, quiet: Network, operation: str) -> None:
+        answer = quiet.call(operation)
+        assert answer.status_code == 400
+        assert answer.json()["success"] is False
+        assert quiet.journal()[0]["outcome"] == "REFUSED"
+
     @pytest.mark.parametrize("operation", ["Nonsense", "downloadmanifest"])
     def test_an_operation_not_served_is_the_gateways_404(self, quiet: Network, operation: str) -> None:
         answer = quiet.call(operation)
@@ -306,6 +322,7 @@ class TestWire:
 
 
 class TestUploadManifest:
+    @pytest.mark.rule("PF-9-6", "PF-2.1-6")
     def test_a_good_consignment_is_registered_with_its_routing(self, quiet: Network) -> None:
         answer = quiet.post("UploadManifest", upload())
         assert answer.json() == {
@@ -323,10 +340,13 @@ class TestUploadManifest:
         second = quiet.post("UploadManifest", upload(uniqueTransactionNumber="T-2")).json()
         assert first["successfulTrackingCodes"] != second["successfulTrackingCodes"]
 
+    @pytest.mark.rule("PF-9-6", "PF-2.1-27")
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
             ({"consignment__requestingDepot": "901"}, "Depot 901 is not recognised"),
+            ({"consignment__requestingDepot": "999"}, "Depot 999 is not recognised"),
+            ({"consignment__collectingDepot": "999"}, "Depot 999 is not recognised"),
             ({"consignment__deliveryDepot": "999"}, "Depot 999 is not recognised"),
             ({"delivery__postcode": "GY1 1AA"}, "No depot serves postcode GY1 1AA"),
             (
@@ -345,10 +365,23 @@ class TestUploadManifest:
                 "Customer does not have EMAIL notifications enabled",
             ),
             ({"consignment__CustomerAccountNumber": "LDS 001"}, "CustomerAccountNumber: unknown account"),
+            ({"consignment__CustomerAccountNumber": "nobody 1"}, "CustomerAccountNumber: unknown account"),
+            ({"consignment__CustomerAccountNumber": ""}, "CustomerAccountNumber: must not be blank"),
+            ({"consignment__consignmentNumber": ""}, "consignmentNumber: must not be blank"),
+            ({"consignment__consignmentNumber": "00000123"}, "consignmentNumber: must not be longer than 7 characters"),
+            (
+                {"consignment__notifications": [{"notificationType": "email", "value": "a@example.com"}]},
+                "notifications: unknown type email",
+            ),
+            ({"consignment__insuranceCode": "1"}, "insuranceCode: must be two digits or empty"),
+            ({"consignment__hubIdentifyingCode": "A1"}, "hubIdentifyingCode: must be two digits or empty"),
             ({"consignment__serviceName": "X"}, "serviceName: unknown service"),
             ({"consignment__serviceName": ""}, "serviceName: must not be blank"),
             ({"delivery__name": ""}, "deliveryAddress.name: must not be blank"),
             ({"delivery__phoneNumber": "00000 000000"}, "deliveryAddress.phoneNumber: must be neither blank"),
+            ({"delivery__phoneNumber": ""}, "deliveryAddress.phoneNumber: must be neither blank"),
+            ({"delivery__countryCode": "GBR"}, "deliveryAddress.countryCode: must not be longer than 2 characters"),
+            ({"collectionAddress": ""}, "collectionAddress: must not be blank"),
             (
                 {"consignment__customersUniqueReference": "x" * 36},
                 "customersUniqueReference: must not be longer than 35 characters",
@@ -363,14 +396,34 @@ class TestUploadManifest:
                 {"consignment__pallets": [{"palletType": t, "numberofPallets": "50"} for t in "FH"]},
                 "pallets: more than 99 pallets",
             ),
+            (
+                {"consignment__pallets": [{"palletType": "F", "numberofPallets": "0"}]},
+                "pallets: numberofPallets must be a whole number from 1 to 99",
+            ),
             ({"consignment__palletSpaces": "0"}, "palletSpaces: must be a whole number of at least 1"),
             ({"consignment__weight": "0"}, "weight: must be a whole number of kg from 1 to 9999"),
+            ({"consignment__weight": "10000"}, "weight: must be a whole number of kg from 1 to 9999"),
+            ({"consignment__weight": "850.5"}, "weight: must be a whole number of kg from 1 to 9999"),
             ({"consignment__datesAndTimes": []}, "datesAndTimes: COLD is required"),
+            (
+                {"consignment__datesAndTimes": [{"dateTimeType": "DELD", "value": "20260716"}]},
+                "datesAndTimes: COLD is required",
+            ),
+            (
+                {
+                    "consignment__datesAndTimes": [
+                        {"dateTimeType": "COLD", "value": "20260715"},
+                        {"dateTimeType": "DELD", "value": "tomorrow"},
+                    ]
+                },
+                "datesAndTimes: DELD must be a date YYYYMMDD",
+            ),
             (
                 {"consignment__datesAndTimes": [{"dateTimeType": "COLD", "value": "2026-07-15"}]},
                 "datesAndTimes: COLD must be a date YYYYMMDD",
             ),
             ({"consignment__surcharges": "AZ"}, "cartonCount: required with surcharge AZ"),
+            ({"consignment__surcharges": "TL AZ"}, "aSNFBABOLReferenceNumber: required with surcharge AZ"),
             ({"consignment__surcharges": "tail-lift"}, "surcharges: must be two-letter codes"),
             ({"consignment__acceptedStatus": "?"}, "acceptedStatus: must be Y or N"),
             ({"uniqueTransactionNumber": ""}, "uniqueTransactionNumber: must not be blank"),
@@ -381,10 +434,13 @@ class TestUploadManifest:
         answer = quiet.post("UploadManifest", upload(**changes))
         assert answer.status_code == 400
         assert answer.json()["success"] is False
-        assert answer.json()["failedConsignments"][0]["consignmentNumber"] == "0000123"
+        own_number = changes.get("consignment__consignmentNumber", "0000123")
+        assert answer.json()["failedConsignments"][0]["consignmentNumber"] == own_number
         assert any(text.startswith(reason) for text in reasons_of(answer)), reasons_of(answer)
-        assert quiet.pull_all() == []
+        assert quiet.held() == []
+        assert quiet.journal()[0]["outcome"] == "REFUSED"
 
+    @pytest.mark.rule("PF-2.1-27", "PF-6-8")
     def test_an_accepted_number_is_refused_and_an_unaccepted_one_taken_over(self, quiet: Network) -> None:
         number = "9000020000042"
         own = {"requestingDepot": "900", "deliveryDepot": "901"}
@@ -398,10 +454,50 @@ class TestUploadManifest:
         again = quiet.post("UploadManifest", upload(consignment__trackingNumber=number, uniqueTransactionNumber="T-2"))
         assert reasons_of(again) == [f"Tracking number {number} is already registered"]
 
+    @pytest.mark.rule("PF-6-8")
+    def test_an_unaccepted_number_of_another_depot_is_refused_and_stays_as_it_is(self, quiet: Network) -> None:
+        number = "9000020000042"
+        quiet.make(trackingNumber=number, consignmentStatus="UNACCEPTED")  # requested by 905 all the same
+        before = quiet.held(trackingNumber=number)
+        taken = quiet.post("UploadManifest", upload(consignment__trackingNumber=number))
+        assert reasons_of(taken) == [f"Tracking number {number} is already registered"]
+        body = upload(
+            accessKey=ACCESS_KEYS["901"],
+            consignment__trackingNumber=number,
+            consignment__requestingDepot="901",
+            consignment__CustomerAccountNumber="LDS 001",
+        )
+        assert reasons_of(quiet.post("UploadManifest", body)) == [
+            "Tracking number must be 13 digits and begin with the requesting depot code"
+        ]
+        assert quiet.held() == before
+        assert before[0]["consignmentStatus"] == "UNACCEPTED"
+
+    @pytest.mark.rule("PF-2.1-27", "PF-6-8")
+    def test_a_cancelled_number_is_not_taken_over(self, quiet: Network) -> None:
+        own = {"requestingDepot": "900", "deliveryDepot": "901"}
+        quiet.make(trackingNumber="9000020000042", consignmentStatus="CANCELLED", fields=own)
+        answer = quiet.post("UploadManifest", upload(consignment__trackingNumber="9000020000042"))
+        assert reasons_of(answer) == ["Tracking number 9000020000042 is already registered"]
+        assert [one["consignmentStatus"] for one in quiet.held()] == ["CANCELLED"]
+
+    @pytest.mark.rule("PF-6-8", "PF-2.2-1")
+    def test_what_was_taken_over_belongs_to_the_uploads_transaction(self, quiet: Network) -> None:
+        number = "9000020000042"
+        own = {"requestingDepot": "900", "deliveryDepot": "901", "uniqueTransactionNumber": "PORTAL-7"}
+        quiet.make(trackingNumber=number, consignmentStatus="UNACCEPTED", fields=own)
+        quiet.post("UploadManifest", upload(consignment__trackingNumber=number))
+        assert quiet.held(uniqueTransactionNumber="PORTAL-7") == []
+        assert [one["trackingNumber"] for one in quiet.held(uniqueTransactionNumber="T-1")] == [number]
+        asked = {"trackingNumber": number, "palletNumber": "2", "uniqueTransactionNumber": "T-1"}
+        assert quiet.call("DownloadLabel", **asked).json()["labelImages"]
+
+    @pytest.mark.rule("PF-2.1-23")
     def test_accepted_status_n_leaves_it_unaccepted(self, quiet: Network) -> None:
         code = quiet.post("UploadManifest", upload(consignment__acceptedStatus="N")).json()["successfulTrackingCodes"]
         assert quiet.fetch(code[0])["consignmentStatus"] == "UNACCEPTED"
 
+    @pytest.mark.rule("PF-2.1-28", "PF-9-23")
     def test_a_repeated_transaction_is_replayed_and_another_body_refused(self, quiet: Network) -> None:
         first = quiet.post("UploadManifest", upload()).json()
         assert quiet.post("UploadManifest", upload()).json() == first
@@ -409,9 +505,11 @@ class TestUploadManifest:
         changed = quiet.post("UploadManifest", upload(consignment__weight="851"))
         assert reasons_of(changed) == ["Transaction number T-1 has already been used"]
 
+    @pytest.mark.rule("PF-2.1-28")
     def test_a_refused_transaction_number_may_come_again(self, quiet: Network) -> None:
         quiet.post("UploadManifest", upload(consignment__weight="0"))
         assert quiet.post("UploadManifest", upload()).json()["success"] is True
+        assert len(quiet.held(uniqueTransactionNumber="T-1")) == 1
 
     def test_of_several_consignments_the_good_ones_are_registered(self, quiet: Network) -> None:
         body = upload()
@@ -423,16 +521,19 @@ class TestUploadManifest:
 
 
 class TestTracking:
+    @pytest.mark.rule("PF-9-14", "PF-2.6-9")
     def test_uploaded_statuses_come_back_once(self, quiet: Network) -> None:
-        number = quiet.make()
+        number = quiet.make(fields={"collectingDepot": "901"})
         quiet.control("switches", progress="off")
         for _ in range(2):
             sent = {"uniqueTransactionNumber": "S-1", "trackingData": [status(number)]}
             assert quiet.call("UploadTracking", **sent).json() == {"success": True, "failedTracking": []}
         events = quiet.tracking(number)
         assert [(event["eventCode"], event["eventDateTime"]) for event in events] == [("DELV", "2026-07-15T09:30:00")]
+        assert quiet.tracking(number, "901") == events
         assert quiet.fetch(number)["lastUpdated"] == "2026-07-15T10:00:00"
 
+    @pytest.mark.rule("PF-2.6-2", "PF-2.6-3", "PF-2.6-4", "PF-2.6-5", "PF-2.6-6", "PF-2.6-7")
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
@@ -443,6 +544,10 @@ class TestTracking:
             ({"depot": "901"}, "Depot 901 is not recognised"),
             ({"deliveryOrder": ""}, "deliveryOrder: deliveryOrder and totalDeliveries are required with DELV"),
             ({"deliveryOrder": "5"}, "deliveryOrder: deliveryOrder and totalDeliveries are required with DELV"),
+            ({"eventCode": "DMGD", "totalDeliveries": ""}, "deliveryOrder: deliveryOrder and totalDeliveries are requ"),
+            ({"eventCode": "ARRD"}, "deliveryOrder: deliveryOrder and totalDeliveries must be empty with ARRD"),
+            ({"eventDateTime": ""}, "eventDateTime: must be YYYY-MM-DDTHH:MM:SS"),
+            ({"eventCode": "PODE", "signatory": "", "note": "short"}, "signatory: required with PODE"),
             ({"eventCode": "POD", "signatory": ""}, "signatory: required with POD"),
             ({"eventCode": "ABRT"}, "note: required with ABRT"),
             ({"eventCode": "ABRT", "note": "x" * 141}, "note: must not be longer than 140 characters"),
@@ -460,6 +565,7 @@ class TestTracking:
         assert answer.json()["failedTracking"][0]["failureReasons "][0].startswith(reason)
         assert [event["eventCode"] for event in quiet.tracking(number)] == ["POD"]
 
+    @pytest.mark.rule("PF-2.6-1")
     def test_more_than_a_hundred_statuses_are_refused_as_a_whole(self, quiet: Network) -> None:
         number = quiet.make()
         many = [status(number, "SRID", eventDateTime=f"2026-07-15T08:{i // 60:02d}:{i % 60:02d}") for i in range(101)]
@@ -467,6 +573,7 @@ class TestTracking:
         assert answer.json()["success"] is False
         assert quiet.tracking(number) == []
 
+    @pytest.mark.rule("PF-9-14")
     def test_consignments_move_with_the_clock_on_the_legs_of_others(self, quiet: Network) -> None:
         quiet.control("switches", unclean_share=0)
         quiet.make(fields={"pallets": [{"palletType": "F", "numberofPallets": "2"}]})
@@ -483,6 +590,36 @@ class TestTracking:
         assert codes == [code for code in expected for _ in range(2)]
         assert all(event["signatory"] for event in quiet.tracking(NUMBER) if event["eventCode"] == "POD")
 
+    @pytest.mark.rule("PF-9-14")
+    @pytest.mark.rule("PF-9-14")
+    def test_a_pallet_has_no_status_before_it_is_scanned(self, quiet: Network) -> None:
+        quiet.control("switches", client_depots=[], unclean_share=0)
+        quiet.make(fields={"pallets": [{"palletType": "Q", "numberofPallets": "40"}]})
+        quiet.control("clock", advance_s=7 * 86_400)
+        everything = quiet.tracking(NUMBER)
+        scans = [event for event in everything if event["eventCode"] == "SCOT"]
+        assert len({event["eventDateTime"] for event in scans}) > 1
+        half_way = scans[len(scans) // 2]["eventDateTime"]
+        quiet.control("reset")
+        quiet.control("switches", client_depots=[], unclean_share=0)
+        quiet.make(fields={"pallets": [{"palletType": "Q", "numberofPallets": "40"}]})
+        quiet.control("clock", now=half_way)
+        assert quiet.tracking(NUMBER) == [event for event in everything if event["eventDateTime"] <= half_way]
+
+    @pytest.mark.rule("PF-9-14")
+    def test_what_has_been_reported_stays_when_routing_changes_later(self, quiet: Network) -> None:
+        quiet.control("switches", client_depots=[], unclean_share=0)
+        quiet.make(fields={"collectingDepot": "901"})
+        quiet.control("clock", advance_s=86_400)
+        before = quiet.tracking(NUMBER)
+        assert "ARRD" in [event["eventCode"] for event in before]
+        quiet.control("change", trackingNumber=NUMBER, deliveryDepot="901")
+        assert quiet.tracking(NUMBER, "901") == before
+        quiet.control("clock", advance_s=7 * 86_400)
+        after = quiet.tracking(NUMBER, "901")
+        assert after[: len(before)] == before
+        assert [event["eventCode"] for event in after][-1] == "POD"
+
     def test_a_share_of_deliveries_is_not_clean(self, quiet: Network) -> None:
         quiet.control("switches", unclean_share=1, client_depots=[])
         numbers = quiet.control("consignments", count=60, depot="900")["trackingNumbers"]
@@ -497,6 +634,7 @@ class TestTracking:
         assert "DELV" in after
         assert after[-1] == "POD"
 
+    @pytest.mark.rule("PF-9-14")
     def test_nothing_moves_before_acceptance_or_after_cancellation(self, quiet: Network) -> None:
         quiet.control("switches", client_depots=[])
         unaccepted = quiet.make(trackingNumber="9050020000001", consignmentStatus="UNACCEPTED")
@@ -509,6 +647,7 @@ class TestTracking:
         quiet.control("clock", advance_s=7 * 86_400)
         assert quiet.tracking(unaccepted)[-1]["eventCode"] in ("POD", "PODD", "PODE", "DMGD")
 
+    @pytest.mark.rule("PF-2.3-2", "PF-2.3-3")
     def test_a_whole_depot_can_be_asked_by_window(self, busy: Network) -> None:
         window = {"fromDateTime": "2026-07-14T00:00:00", "toDateTime": "2026-07-15T00:00:00"}
         body = {"accessKey": ACCESS_KEYS["901"], "depot": "901", **window}
@@ -577,10 +716,14 @@ class TestSwitches:
             assert (answer.json()["success"], reasons_of(answer)) == (False, ["Access key is not recognised"])
         assert quiet.pull_all() == []
 
+    @pytest.mark.rule("PF-9-22")
     def test_tracking_success_field(self, quiet: Network) -> None:
+        present = quiet.call("DownloadTracking", trackingNumber=NUMBER).json()
+        assert present == {"success": True, "trackingData": []}
         quiet.control("switches", tracking_success_field="absent")
         assert quiet.call("DownloadTracking", trackingNumber=NUMBER).json() == {"trackingData": []}
 
+    @pytest.mark.rule("PF-9-23")
     def test_transaction_replay_off(self, quiet: Network) -> None:
         quiet.control("switches", transaction_replay="off")
         quiet.post("UploadManifest", upload())
@@ -596,6 +739,7 @@ class TestSwitches:
         assert len(quiet.pull_all(window=window)) == 7
         assert quiet.pull(window=window, pageSize="4").status_code == 400
 
+    @pytest.mark.rule("PF-9-14")
     def test_progress_off(self, quiet: Network) -> None:
         quiet.control("switches", progress="off", client_depots=[])
         quiet.make()
@@ -710,6 +854,7 @@ class TestFaults:
         assert client.recv(1) == b""
         client.close()
 
+    @pytest.mark.rule("PF-9-31")
     def test_forced_refusals(self, quiet: Network) -> None:
         for fault, reason in (
             ("duplicate_tracking", "Tracking number 9000010000001 is already registered"),
@@ -718,20 +863,25 @@ class TestFaults:
         ):
             quiet.control("faults", operation="UploadManifest", fault=fault)
             assert reasons_of(quiet.post("UploadManifest", upload())) == [reason]
-        assert quiet.pull_all() == []
+            entry = quiet.journal()[-1]
+            assert (entry["outcome"], entry["reasons"], entry["fault"]) == ("REFUSED", [reason], fault)
+        assert quiet.held() == []
+        assert quiet.post("UploadManifest", upload()).json()["success"] is True
 
+    @pytest.mark.rule("PF-9-32")
     def test_partial_success_gives_code_and_reasons(self, quiet: Network) -> None:
         quiet.control("faults", operation="UploadManifest", fault="partial_success")
         answer = quiet.post("UploadManifest", upload())
         assert answer.json()["successfulTrackingCodes"] == ["9000010000123"]
         assert reasons_of(answer)
-        assert quiet.fetch("9000010000123") is not None
+        assert [one["trackingNumber"] for one in quiet.held(uniqueTransactionNumber="T-1")] == ["9000010000123"]
 
+    @pytest.mark.rule("PF-9-32")
     def test_success_without_code(self, quiet: Network) -> None:
         quiet.control("faults", operation="UploadManifest", fault="success_without_code")
         answer = quiet.post("UploadManifest", upload()).json()
         assert (answer["success"], answer["successfulTrackingCodes"]) == (True, [])
-        assert quiet.fetch("9000010000123") is not None
+        assert [one["trackingNumber"] for one in quiet.held(uniqueTransactionNumber="T-1")] == ["9000010000123"]
 
     def _with_events(self, quiet: Network) -> list[Any]:
         quiet.control("switches", progress="off")
@@ -740,6 +890,7 @@ class TestFaults:
             quiet.control("events", trackingNumber=NUMBER, eventCode=code, at=f"2026-07-15T0{hour}:00:00")
         return quiet.tracking(NUMBER)
 
+    @pytest.mark.rule("PF-9-34")
     def test_statuses_out_of_order_and_doubled(self, quiet: Network) -> None:
         usual = self._with_events(quiet)
         quiet.control("faults", operation="DownloadTracking", fault="events_reversed")
@@ -754,6 +905,7 @@ class TestFaults:
         assert quiet.tracking(NUMBER) == usual[2:]
         assert quiet.tracking(NUMBER) == usual
 
+    @pytest.mark.rule("PF-9-35")
     def test_statuses_with_missing_or_unknown_parts(self, quiet: Network) -> None:
         usual = self._with_events(quiet)
         quiet.control("faults", operation="DownloadTracking", fault="event_no_barcode")
@@ -764,7 +916,11 @@ class TestFaults:
         events = quiet.tracking(NUMBER)
         assert events[:-1] == usual
         assert events[-1]["eventCode"] == "NEWC"
+        quiet.control("faults", operation="DownloadTracking", fault="event_unknown_code")
+        assert quiet.tracking(NUMBER)[-1]["eventCode"] == "ZZZZ"
+        assert quiet.tracking(NUMBER) == usual
 
+    @pytest.mark.rule("PF-9-36")
     def test_barcode_changed_shows_in_later_statuses_and_in_the_pull(self, quiet: Network) -> None:
         quiet.control("switches", client_depots=[])
         quiet.make()
@@ -782,11 +938,20 @@ class TestFaults:
         assert all(event["barcode"].startswith("506900B") for event in after[len(before) :])
         assert len(after) > len(before) > 0
 
+    @pytest.mark.rule("PF-9-36")
     def test_barcode_changed_after_an_upload(self, quiet: Network) -> None:
         options = {"deliveryDepot": "927"}
         quiet.control("faults", operation="UploadManifest", fault="barcode_changed", options=options)
         code = quiet.post("UploadManifest", upload()).json()["successfulTrackingCodes"][0]
         assert quiet.fetch(code)["deliveryDepot"] == "927"
+        assert quiet.held()[0]["barcodes"] == [f"506927A{code}01", f"506927A{code}02"]
+
+    @pytest.mark.rule("PF-9-36")
+    def test_barcode_changed_can_name_the_consignment_and_leave_the_rest_to_the_network(self, quiet: Network) -> None:
+        number, other = quiet.make(), quiet.make(trackingNumber="9050020000001")
+        quiet.control("faults", operation="*", fault="barcode_changed", trackingNumber=number)
+        quiet.tracking(other)
+        assert {one["trackingNumber"]: one["serviceName"] for one in quiet.held()} == {number: "B", other: "A"}
 
     def test_page_shift_changes_the_total_after_page_one(self, quiet: Network) -> None:
         quiet.control("consignments", count=150, depot="900")
@@ -806,6 +971,7 @@ class TestFaults:
             200,
         ]
 
+    @pytest.mark.rule("PF-9-38")
     def test_tracking_upload_partial(self, quiet: Network) -> None:
         number = quiet.make()
         quiet.control("switches", progress="off")
@@ -814,6 +980,20 @@ class TestFaults:
         answer = quiet.call("UploadTracking", uniqueTransactionNumber="S-1", trackingData=sent).json()
         assert [failed["eventCode"] for failed in answer["failedTracking"]] == ["DELV"]
         assert [event["eventCode"] for event in quiet.tracking(number)] == ["POD"]
+        entry = quiet.journal()[0]
+        assert (entry["outcome"], entry["fault"]) == ("REFUSED", "tracking_upload_partial")
+
+    @pytest.mark.rule("PF-9-40", "PF-2.6-8")
+    def test_tracking_upload_refused(self, quiet: Network) -> None:
+        number = quiet.make()
+        quiet.control("switches", progress="off")
+        quiet.control("faults", operation="UploadTracking", fault="tracking_upload_refused")
+        sent = {"uniqueTransactionNumber": "S-1", "trackingData": [status(number), status(number, "POD")]}
+        answer = quiet.call("UploadTracking", **sent)
+        assert (answer.status_code, answer.json()["success"], answer.json()["failedTracking"]) == (400, False, [])
+        assert quiet.tracking(number) == []
+        assert quiet.call("UploadTracking", **sent).json() == {"success": True, "failedTracking": []}
+        assert len(quiet.tracking(number)) == 2
 
 
 class TestControl:
@@ -861,6 +1041,13 @@ class TestControl:
             ("events", {"trackingNumber": NUMBER}, "eventCode must be a text"),
             ("change", {"trackingNumber": NUMBER}, "Give one of deliveryDepot"),
             ("reset", {"seed": "one"}, "seed must be a whole number"),
+            (
+                "faults",
+                {"fault": "label_missing", "operation": "UploadManifest"},
+                "label_missing can strike DownloadLabel or *",
+            ),
+            ("faults", {"fault": "label_missing", "operation": "*", "options": {"empty": 1}}, "empty must be true or"),
+            ("consignments", {"fields": {"deliveryAddress": "here"}}, "fields: deliveryAddress must be an object"),
         ],
     )
     def test_a_bad_request_is_a_422_with_a_sentence(
@@ -876,6 +1063,47 @@ class TestControl:
         assert requests.post(f"{quiet.address}/_sim/nothing", timeout=DEADLINE_S).status_code == 404
         assert requests.post(f"{quiet.address}/_sim/clock", data="{", timeout=DEADLINE_S).status_code == 422
         assert requests.post(f"{quiet.address}/_sim/clock", data="[]", timeout=DEADLINE_S).status_code == 422
+
+    def test_a_path_to_look_at_that_is_none_is_404_and_a_key_that_is_none_422(self, quiet: Network) -> None:
+        assert requests.get(f"{quiet.address}/_sim/nothing", timeout=DEADLINE_S).status_code == 404
+        for path in ("journal", "consignments"):
+            answer = requests.get(f"{quiet.address}/_sim/{path}?depots=900", timeout=DEADLINE_S)
+            assert answer.status_code == 422
+            assert answer.json()["error"].startswith("There is no key 'depots' here; the keys are: ")
+
+    @pytest.mark.rule("PF-9-39")
+    def test_what_the_network_holds_can_be_counted(self, quiet: Network) -> None:
+        assert quiet.held() == []
+        quiet.post("UploadManifest", upload())
+        quiet.post("UploadManifest", upload(uniqueTransactionNumber="T-2", consignment__consignmentNumber="0000124"))
+        foreign = quiet.make(overrides={"serviceName": "?"})
+        assert [one["trackingNumber"] for one in quiet.held()] == ["9000010000123", "9000010000124", foreign]
+        assert quiet.held(uniqueTransactionNumber="T-1") == [
+            {
+                "trackingNumber": "9000010000123",
+                "uniqueTransactionNumber": "T-1",
+                "consignmentNumber": "0000123",
+                "customersUniqueReference": "SO-123",
+                "requestingDepot": "900",
+                "collectingDepot": "900",
+                "deliveryDepot": "901",
+                "serviceName": "A",
+                "consignmentStatus": "ACCEPTED",
+                "lastUpdated": "2026-07-15T10:00:00",
+                "barcodes": ["506901A900001000012301", "506901A900001000012302"],
+            }
+        ]
+        assert len(quiet.held(customersUniqueReference="SO-123")) == 2
+        assert len(quiet.held(customersUniqueReference="SO-123", consignmentNumber="0000124")) == 1
+        assert [one["serviceName"] for one in quiet.held(trackingNumber=foreign)] == ["A"]
+        assert quiet.held(trackingNumber="9000010000125") == []
+        assert quiet.journal()[-1]["operation"] == "UploadManifest"  # looking is no request
+
+    @pytest.mark.rule("PF-9-39")
+    def test_many_consignments_are_all_counted_and_a_thousand_shown(self, quiet: Network) -> None:
+        quiet.control("consignments", count=1200, depot="900")
+        answer = requests.get(f"{quiet.address}/_sim/consignments", timeout=DEADLINE_S).json()
+        assert (answer["total"], len(answer["consignments"])) == (1200, 1000)
 
     @pytest.mark.rule("PF-9-8")
     def test_the_clock_stands_moves_and_runs(self, quiet: Network) -> None:
@@ -964,6 +1192,7 @@ class TestControl:
         assert quiet.fetch(NUMBER, "902")["consignmentStatus"] == "CANCELLED"
         assert len(quiet.pull_all("902", ("2026-07-15T10:20:00", "2026-07-15T10:20:01"))) == 1
 
+    @pytest.mark.rule("PF-9-11")
     def test_events_are_injected_per_barcode_for_one_or_as_they_are(self, quiet: Network) -> None:
         quiet.make(fields={"pallets": [{"palletType": "H", "numberofPallets": "3"}]})
         quiet.control("switches", progress="off")
