@@ -486,7 +486,11 @@ class TestUploadManifest:
         number = "9000020000042"
         own = {"requestingDepot": "900", "deliveryDepot": "901", "uniqueTransactionNumber": "PORTAL-7"}
         quiet.make(trackingNumber=number, consignmentStatus="UNACCEPTED", fields=own)
+        quiet.control("events", trackingNumber=number, eventCode="POC")
+        events = quiet.tracking(number)
         quiet.post("UploadManifest", upload(consignment__trackingNumber=number))
+        assert quiet.tracking(number) == events
+        assert quiet.call("DownloadManifest", uniqueTransactionNumber="PORTAL-7").json()["manifests"] == []
         assert quiet.held(uniqueTransactionNumber="PORTAL-7") == []
         assert [one["trackingNumber"] for one in quiet.held(uniqueTransactionNumber="T-1")] == [number]
         asked = {"trackingNumber": number, "palletNumber": "2", "uniqueTransactionNumber": "T-1"}

@@ -126,9 +126,8 @@ def _write(draw: ImageDraw.ImageDraw, line: Text) -> None:
 
 
 def _plain(value: Any) -> str:
-    """A text of the consignment as one printable line; anything that is no text is left out."""
-    text = value if isinstance(value, str) else ""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    """A text of the consignment in one line; anything that is no text is left out."""
+    return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 @lru_cache
