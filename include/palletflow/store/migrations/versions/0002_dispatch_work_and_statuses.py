@@ -57,11 +57,18 @@ CREATE TABLE dispatch_tasks (
     -- One attempt is everything sent under one transaction number; only a person starts the next one.
     attempt            integer  NOT NULL DEFAULT 1 CHECK (attempt > 0),
     transaction_number text     NOT NULL DEFAULT '',
+    -- Counts every sending, whatever came of it. sent_at: when the one began that may have been accepted, NULL if none.
+    sends              integer  NOT NULL DEFAULT 0,
     sent_at            timestamptz,
+    -- While the outcome is unknown: look-ups that found nothing, and when the next one is due.
     lookups            smallint NOT NULL DEFAULT 0,
+    lookup_at          timestamptz,
+    -- The re-send that needs no person has been used; one was asked for and is still owed.
     resent             boolean  NOT NULL DEFAULT false,
+    send_again         boolean  NOT NULL DEFAULT false,
+    -- Notifications are left out since the network refused them.
     opted_out          boolean  NOT NULL DEFAULT false,
-    -- Why it cannot go: [{"code", "field", "reason"}], all of them together.
+    -- Why it cannot go: [{"code", "field", "reason", "remedy"}], all of them together.
     faults             jsonb    NOT NULL DEFAULT '[]',
     warnings           text[]   NOT NULL DEFAULT '{}',
     finished_at        timestamptz,
@@ -197,6 +204,8 @@ CREATE TABLE tracking_events (
     barcode          text   NOT NULL,
     code             text   NOT NULL,
     status           text   NOT NULL,
+    -- Why the goods are an exception, or what was unclean about their delivery.
+    reason           text,
     occurred_at      timestamptz NOT NULL,
     time_estimated   boolean NOT NULL DEFAULT false,
     depot            text   NOT NULL DEFAULT '',
@@ -215,10 +224,13 @@ CREATE TABLE tracking_events (
     raw              jsonb,
     recorded_at      timestamptz NOT NULL DEFAULT now()
 );
-CREATE UNIQUE INDEX tracking_timed ON tracking_events (consignment_id, direction, barcode, code, occurred_at)
-    WHERE NOT time_estimated;
-CREATE UNIQUE INDEX tracking_untimed ON tracking_events (consignment_id, direction, barcode, code)
-    WHERE time_estimated;
+CREATE UNIQUE INDEX tracking_timed ON tracking_events (consignment_id, barcode, code, occurred_at)
+    WHERE direction = 'imported' AND NOT time_estimated;
+CREATE UNIQUE INDEX tracking_untimed ON tracking_events (consignment_id, barcode, code)
+    WHERE direction = 'imported' AND time_estimated;
+-- A pallet's barcode may change between two attempts to tell the network of it; the pallet does not.
+CREATE UNIQUE INDEX tracking_told ON tracking_events (consignment_id, pallet_number, code, occurred_at)
+    NULLS NOT DISTINCT WHERE direction = 'exported';
 CREATE INDEX tracking_unsent ON tracking_events (consignment_id)
     WHERE direction = 'exported' AND sent_at IS NULL AND refused_at IS NULL;
 
@@ -227,6 +239,15 @@ CREATE TABLE tracking_polls (
     consignment_id bigint PRIMARY KEY REFERENCES consignments ON DELETE CASCADE,
     polled_at      timestamptz NOT NULL,
     ended_at       timestamptz
+);
+
+-- Status codes that a network sent and nobody knows, by the day they came.
+CREATE TABLE unknown_codes (
+    network text    NOT NULL,
+    code    text    NOT NULL,
+    day     date    NOT NULL,
+    events  integer NOT NULL CHECK (events > 0),
+    PRIMARY KEY (network, code, day)
 );
 
 -- A file is read once: the same name with the same content is skipped.
@@ -249,8 +270,8 @@ ALTER TABLE inbound_records ADD COLUMN row_number integer CHECK (row_number > 0)
 
 DOWNGRADE = """
 ALTER TABLE inbound_records DROP COLUMN row_number;
-DROP TABLE inbound_files, tracking_polls, tracking_events, movements, documents, pallet_barcodes, call_budgets,
-    work_items, dispatch_tasks, consignment_numbers;
+DROP TABLE inbound_files, unknown_codes, tracking_polls, tracking_events, movements, documents, pallet_barcodes,
+    call_budgets, work_items, dispatch_tasks, consignment_numbers;
 DROP FUNCTION tell_of_added_work, tell_of_hurried_work;
 ALTER TABLE connection_flags DROP COLUMN checked_at;
 ALTER TABLE activity DROP COLUMN xact;
