@@ -20,7 +20,9 @@ ALTER TABLE consignments
     ADD COLUMN notification_sms     text  NOT NULL DEFAULT '',
     ADD COLUMN notification_twitter text  NOT NULL DEFAULT '',
     -- Customs data of Northern Ireland by the network's field names.
-    ADD COLUMN northern_ireland     jsonb NOT NULL DEFAULT '{}';
+    ADD COLUMN northern_ireland     jsonb NOT NULL DEFAULT '{}',
+    -- What its caller last said of it, by field; a network fills in and changes the columns later.
+    ADD COLUMN given                jsonb;
 
 ALTER TABLE stops
     -- Stops of one route are driven in order of their sequence; consignments of one stop share it.
@@ -278,7 +280,7 @@ ALTER TABLE activity DROP COLUMN xact;
 ALTER TABLE stops DROP COLUMN route, DROP COLUMN route_sequence, DROP COLUMN eta_from, DROP COLUMN eta_to,
     DROP COLUMN outcome, DROP COLUMN reason, DROP COLUMN signatory;
 ALTER TABLE consignments DROP COLUMN goods_description, DROP COLUMN notification_email, DROP COLUMN notification_sms,
-    DROP COLUMN notification_twitter, DROP COLUMN northern_ireland;
+    DROP COLUMN notification_twitter, DROP COLUMN northern_ireland, DROP COLUMN given;
 ALTER TABLE orders DROP COLUMN cancelled_at, DROP COLUMN copied_from;
 """
 
