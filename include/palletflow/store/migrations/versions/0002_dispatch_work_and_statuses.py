@@ -11,6 +11,8 @@ down_revision = "0001"
 UPGRADE = """
 ALTER TABLE orders
     ADD COLUMN cancelled_at timestamptz,
+    -- Digest of what an order file said of it; the same said again is no second order.
+    ADD COLUMN source_digest bytea,
     ADD COLUMN copied_from bigint REFERENCES orders ON DELETE SET NULL;
 CREATE INDEX ON orders (copied_from) WHERE copied_from IS NOT NULL;
 
@@ -262,10 +264,15 @@ CREATE TABLE inbound_files (
     size      bigint NOT NULL,
     outcome   text   NOT NULL CHECK (outcome IN ('DONE', 'PARTIAL', 'REJECTED')),
     reason    text,
+    warnings  text[] NOT NULL DEFAULT '{}',
     batch_id  bigint REFERENCES inbound_batches,
     run       text   NOT NULL,
     read_at   timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (network, name, sha256)
+    -- Since when its report is written and it lies where read files lie.
+    put_away_at timestamptz,
+    UNIQUE (network, name, sha256),
+    CHECK ((outcome = 'REJECTED') = (batch_id IS NULL)),
+    CHECK ((outcome = 'REJECTED') = (reason IS NOT NULL))
 );
 ALTER TABLE inbound_records ADD COLUMN row_number integer CHECK (row_number > 0);
 """
@@ -281,7 +288,7 @@ ALTER TABLE stops DROP COLUMN route, DROP COLUMN route_sequence, DROP COLUMN eta
     DROP COLUMN outcome, DROP COLUMN reason, DROP COLUMN signatory;
 ALTER TABLE consignments DROP COLUMN goods_description, DROP COLUMN notification_email, DROP COLUMN notification_sms,
     DROP COLUMN notification_twitter, DROP COLUMN northern_ireland, DROP COLUMN given;
-ALTER TABLE orders DROP COLUMN cancelled_at, DROP COLUMN copied_from;
+ALTER TABLE orders DROP COLUMN source_digest, DROP COLUMN cancelled_at, DROP COLUMN copied_from;
 """
 
 
