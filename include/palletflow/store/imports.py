@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address, Consignment
-from palletflow.store import barcodes
+from palletflow.store import barcodes, dispatch, network_lock
 from palletflow.store.connection import Connection
 
 ADDRESS = Address._fields
@@ -393,7 +393,7 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
     }
     with conn.transaction():
         # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock.
-        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('palletflow intake ' || %s, 0))", (batch.network,))
+        network_lock.hold(conn, batch.network)
         conn.execute("ANALYZE staged (ordinal, record_key, tracking_number, reason_code)")
         conn.execute(MATCH, values)
         conn.execute(FIND_CHANGES, values)
@@ -426,6 +426,7 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         conn.execute(barcodes.EXPECTED)
         conn.execute(EXPECT_BARCODES)
         barcodes.take_over(conn, batch.actor, values["source"])
+        dispatch.wake_found(conn, batch.network)
         if batch.moves_watermark:
             conn.execute(MOVE_WATERMARK, values)
     return counts
