@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from palletflow.network_errors import AuthFailed, Misconfigured
 from palletflow.store import connection_flags
 from palletflow.store.connection import Connection
+from palletflow.work.flagged import ConnectionFlagged, require_unflagged
 
 
 @contextmanager
@@ -16,13 +17,10 @@ def guarded(conn: Connection, connection: str, check: Callable[[], None]) -> Ite
 
     `check` asks the network something without effect. Raises AirflowSkipException in place of the block.
     """
-    flagged = connection_flags.reason(conn, connection)
-    if flagged is not None:
-        try:
-            check()
-        except (AuthFailed, Misconfigured) as error:
-            raise AirflowSkipException(f"Connection '{connection}' stays flagged: {error}") from error
-        connection_flags.clear(conn, connection)
+    try:
+        require_unflagged(conn, connection, check, every_s=0)
+    except ConnectionFlagged as flagged:
+        raise AirflowSkipException(str(flagged)) from flagged
     try:
         yield
     except (AuthFailed, Misconfigured) as error:

@@ -254,7 +254,7 @@ def _move(
         items,
         due_at=due_at,
         pause_s=pause_s,
-        reason=None if reason is None else _storable(reason),
+        reason=None if reason is None else storable(reason),
         uncounted=uncounted,
         park=park,
     )
@@ -277,6 +277,6 @@ def _ids(conn: Connection, statement: str, items: Sequence[WorkItem], **values: 
     return {row[0] for row in conn.execute((OURS + statement).encode(), {**ours, **values})}
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """What Postgres takes as text: no NUL, no half of a surrogate pair; and not without end."""
     return text.replace("\0", "").encode(errors="replace").decode()[:REASON_MOST]
