@@ -8,7 +8,7 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -46,6 +46,8 @@ ANSWER_MOST_BYTES = 64 * 1024 * 1024
 # Of a text of the network's: looked through for the access key, shown of an unknown body, shown of its reasons.
 TEXT_SEARCHED, TEXT_KEPT, REASONS_KEPT = 65_536, 500, 2000
 MASK = "***"
+# Answers that say of each part of the request whether it was taken; then `success` does not decide (contract 2.6).
+ITEMISED = {"UploadTracking": "failedTracking"}
 FAILURES: Mapping[str, type[NetworkError]] = {
     "AUTH": AuthFailed,
     "CONFIG": Misconfigured,
@@ -165,6 +167,61 @@ class PalletforceClient:
                 return found
         return []
 
+    def tracking(self, tracking_number: str) -> list[Any]:
+        """The statuses of one consignment as the network sent them, oldest first; [] for an unknown number (2.3)."""
+        return self._tracking({"trackingNumber": tracking_number})
+
+    def tracking_window(self, depot: str, start: datetime, end: datetime) -> list[Any]:
+        """The statuses of all consignments of a depot that happened in [start, end) (2.3, mode `depot`)."""
+        lower, upper = self.settings.local_time.window(start, end)
+        return self._tracking({"depot": depot, "fromDateTime": lower, "toDateTime": upper})
+
+    def _tracking(self, asked: Mapping[str, str]) -> list[Any]:
+        operation = "DownloadTracking"
+        statuses = wire.field(self._call(operation, asked), "trackingData", self._aliases) or []
+        if not isinstance(statuses, list):
+            raise self._failure(UnknownOutcome, operation, "the answer's trackingData is no list")
+        return statuses
+
+    def upload_tracking(
+        self, elements: Sequence[Mapping[str, str]], transaction_number: str, names: Mapping[str, str] = {}
+    ) -> dict[int, str]:
+        """Sends statuses, at most `extra.upload_batch` a call; the positions of those refused, with the reason (2.6).
+
+        `elements` have the names of the contract; `names` says which of them the wire calls otherwise. Sending them
+        again changes nothing in the network, so a failure in the middle is mended by sending all of them once more.
+        """
+        refused: dict[int, str] = {}
+        most = self.settings.upload_batch
+        for number, start in enumerate(range(0, len(elements), most), 1):
+            batch = elements[start : start + most]
+            sent = [{names.get(name, name): value for name, value in element.items()} for element in batch]
+            transaction = transaction_number if number == 1 else f"{transaction_number}-{number}"
+            reply = self._call("UploadTracking", {"uniqueTransactionNumber": transaction, "trackingData": sent})
+            refused |= {start + position: reason for position, reason in self._refused(reply, batch).items()}
+        return refused
+
+    def _refused(self, reply: Mapping[str, Any], batch: Sequence[Mapping[str, str]]) -> dict[int, str]:
+        """What a reply to UploadTracking refuses: by position in the batch, why."""
+        listed = wire.fold(wire.field(reply, "failedTracking", self._aliases) or [], self._aliases)
+        refused: dict[int, str] = {}
+        for failed in listed if isinstance(listed, list) else []:
+            named = {
+                name: failed[name.casefold()]
+                for name in ("trackingNumber", "barcode", "eventCode")
+                if isinstance(failed, dict) and failed.get(name.casefold())
+            }
+            for position, element in enumerate(batch):
+                if named and all(element[name] == value for name, value in named.items()):
+                    refused[position] = self._reasons({"failedTracking": [failed]})
+        if refused or wire.field(reply, "success", self._aliases) is None or wire.succeeded(reply, self._aliases):
+            return refused
+        return dict.fromkeys(range(len(batch)), self._reasons(reply))
+
+    def _reasons(self, reply: Mapping[str, Any]) -> str:
+        texts = wire.failure_texts(reply, self._aliases)
+        return self._shown("; ".join(texts), REASONS_KEPT) or "refused without a reason"
+
     def _match(self, depot: str, around: datetime, consignment_number: str, reference: str) -> list[Any]:
         found: list[Any] = []
         for page in self.pull(depot, around - timedelta(hours=1), around + timedelta(hours=1)):
@@ -248,7 +305,7 @@ class PalletforceClient:
 
     # How it is asked
 
-    def _call(self, operation: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    def _call(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """One read with the retries of contract 1.3."""
         for pause in BACKOFF_S:
             try:
@@ -259,7 +316,7 @@ class PalletforceClient:
                 self._sleep(pause * self._jitter())
         return self._send(operation, fields)
 
-    def _send(self, operation: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    def _send(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """One call within the budget. When the network asks for a pause, it is everyone's."""
         with self._budget.call():
             try:
@@ -299,7 +356,10 @@ class PalletforceClient:
         failed = reply is not None and not wire.succeeded(reply, self._aliases)
         reasons = wire.failure_texts(reply, self._aliases) if reply and failed else []
         outcome = self._outcome(status, headers, reply, reasons)
-        if outcome == "OK" and reply is not None:
+        itemised = operation in ITEMISED and outcome == "REJECTED"
+        if reply is not None and (
+            outcome == "OK" or (itemised and wire.field(reply, ITEMISED[operation], self._aliases) is not None)
+        ):
             return reply
 
         if reasons:

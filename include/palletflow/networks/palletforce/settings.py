@@ -20,6 +20,8 @@ OPERATIONS = {
     "FetchManifest": "DownloadManifest",
     "UploadTracking": "UploadTracking",
 }
+TRACKING_MODES = ("number", "depot")
+ALL_BARCODES_RULES = ("same_effect", "same_code")
 LOOKUPS = ("trackingNumber", "uniqueTransactionNumber", "window")
 OUTCOME_CLASSES = ("AUTH", "THROTTLED", "CONFIG", "REJECTED", "UNKNOWN")
 EXAMPLE = "https://apiuat.palletforce.net/api/ExternalScanning"
@@ -51,6 +53,13 @@ class Settings:
     pull_overlap_min: float = 15
     import_unaccepted: bool = False
     lookup_by: tuple[str, ...] = LOOKUPS
+    tracking_mode: str = "number"
+    tracking_keep_days: int = 14
+    tracking_max_days: int = 60
+    upload_batch: int = 100
+    all_barcodes_rule: str = "same_effect"
+    echo_window_s: float = 60
+    derive_delv: bool = True
 
     @property
     def local_time(self) -> LocalTime:
@@ -157,6 +166,15 @@ def _whole(least: int, most: int) -> Any:
     return read
 
 
+def _choice(allowed: tuple[str, ...]) -> Any:
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"'{value}' is not one of {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
 def _texts(allowed: str) -> Any:
     def read(value: Any) -> tuple[str, ...]:
         if not isinstance(value, str | list):
@@ -248,4 +266,11 @@ READERS: Mapping[str, Any] = {
     "pull_overlap_min": _number(0, 1440),
     "import_unaccepted": _switch,
     "lookup_by": _texts("|".join(LOOKUPS)),
+    "tracking_mode": _choice(TRACKING_MODES),
+    "tracking_keep_days": _whole(0, 365),
+    "tracking_max_days": _whole(1, 365),
+    "upload_batch": _whole(1, 100),
+    "all_barcodes_rule": _choice(ALL_BARCODES_RULES),
+    "echo_window_s": _number(0, 3600),
+    "derive_delv": _switch,
 }
