@@ -23,6 +23,10 @@ OPERATIONS = {
 TRACKING_MODES = ("number", "depot")
 ALL_BARCODES_RULES = ("same_effect", "same_code")
 LOOKUPS = ("trackingNumber", "uniqueTransactionNumber", "window")
+RESENDS = ("once", "never")
+DUPLICATE_PRECHECKS = ("block", "network")
+PRECREATED_MODES = ("upload", "fetch")
+ACCEPTED_STATUSES = ("Y", "N")
 OUTCOME_CLASSES = ("AUTH", "THROTTLED", "CONFIG", "REJECTED", "UNKNOWN")
 EXAMPLE = "https://apiuat.palletforce.net/api/ExternalScanning"
 
@@ -53,6 +57,16 @@ class Settings:
     pull_overlap_min: float = 15
     import_unaccepted: bool = False
     lookup_by: tuple[str, ...] = LOOKUPS
+    lookup_delays_s: tuple[float, ...] = (60, 120, 300)
+    resend_after_unknown: str = "once"
+    duplicate_error_pattern: str = "already registered|already been used"
+    duplicate_precheck: str = "block"
+    notification_error_pattern: str = "notification"
+    notification_retry: bool = True
+    precreated_mode: str = "upload"
+    accepted_status: str = ""
+    transaction_prefix: str = "AF"
+    system_id: str = ""
     tracking_mode: str = "number"
     tracking_keep_days: int = 14
     tracking_max_days: int = 60
@@ -190,6 +204,27 @@ def _texts(allowed: str) -> Any:
     return read
 
 
+def _text(allowed: str, means: str) -> Any:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(allowed, value):
+            raise ValueError(f"{value!r} is not {means}")
+        return value
+
+    return read
+
+
+def _delays(value: Any) -> tuple[float, ...]:
+    """Seconds after a sending, each later than the one before."""
+    number = _number(1, 86_400)
+    listed = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        raise TypeError("give a list of seconds")
+    delays = tuple(map(number, listed))
+    if not delays or list(delays) != sorted(set(delays)):
+        raise ValueError("give seconds after the sending, each later than the one before")
+    return delays
+
+
 def _operations(value: Any) -> dict[str, str]:
     names = _object(value)
     for name, text in names.items():
@@ -266,6 +301,16 @@ READERS: Mapping[str, Any] = {
     "pull_overlap_min": _number(0, 1440),
     "import_unaccepted": _switch,
     "lookup_by": _texts("|".join(LOOKUPS)),
+    "lookup_delays_s": _delays,
+    "resend_after_unknown": _choice(RESENDS),
+    "duplicate_error_pattern": _pattern,
+    "duplicate_precheck": _choice(DUPLICATE_PRECHECKS),
+    "notification_error_pattern": _pattern,
+    "notification_retry": _switch,
+    "precreated_mode": _choice(PRECREATED_MODES),
+    "accepted_status": _choice(ACCEPTED_STATUSES),
+    "transaction_prefix": _text("[A-Za-z0-9]{1,10}", "1 to 10 letters and digits"),
+    "system_id": _text(r"[0-9]{3}", "3 digits"),
     "tracking_mode": _choice(TRACKING_MODES),
     "tracking_keep_days": _whole(0, 365),
     "tracking_max_days": _whole(1, 365),
