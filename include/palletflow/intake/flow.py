@@ -70,14 +70,15 @@ class Intake:
         raw = [(record, read_at, _raw(record), self._translator.key(record)) for record, read_at in self._waiting]
         self._waiting = []
         held = imports.digests(self._conn, self._network, [key for *_, key in raw if key])
-        staged = []
+        staged: list[StagedRecord] = []
         for record, read_at, text, key in raw:
             raw_digest = hashlib.sha256(text.encode()).digest()
             # A key that came before in this batch is staged whatever it says: the last word counts.
             if held.get(key) == self._input_digest(raw_digest) and key not in self._seen:
                 self._unchanged += 1
             else:
-                staged.append(self._translated(None, key, record, text, raw_digest, read_at))
+                ordinal = self._staged + len(staged)
+                staged.append(self._translated(ordinal, None, key, record, text, raw_digest, read_at))
             self._seen.add(key)
         self._stage(staged)
 
@@ -88,7 +89,8 @@ class Intake:
         except ValueError:
             record = text
         raw_digest = hashlib.sha256(text.encode()).digest()
-        self._stage([self._translated(record_id, self._translator.key(record), record, text, raw_digest, read_at)])
+        key = self._translator.key(record)
+        self._stage([self._translated(self._staged, record_id, key, record, text, raw_digest, read_at)])
 
     def store(self, batch: Batch) -> Counts:
         """Stores the batch in one transaction with its watermark; discard() before the next one."""
@@ -99,14 +101,25 @@ class Intake:
         return hashlib.sha256(self._translator.version + raw_digest).digest()
 
     def _translated(
-        self, record_id: int | None, key: str, record: Any, text: str, raw_digest: bytes, read_at: datetime
+        self,
+        ordinal: int,
+        record_id: int | None,
+        key: str,
+        record: Any,
+        text: str,
+        raw_digest: bytes,
+        read_at: datetime,
     ) -> StagedRecord:
         consignment, faults, warnings, only_if_known = self._translator.translate(record)
         for warning in warnings:
             self.warnings[warning] = self.warnings.get(warning, 0) + 1
         return StagedRecord(
+            ordinal=ordinal,
             record_id=record_id,
             record_key=key,
+            source_key=None,
+            row_number=None,
+            part_of=None,
             raw=text,
             raw_digest=raw_digest,
             input_digest=self._input_digest(raw_digest),
@@ -121,7 +134,7 @@ class Intake:
 
     def _stage(self, staged: list[StagedRecord]) -> None:
         if staged:
-            imports.stage(self._conn, self._staged, staged)
+            imports.stage(self._conn, staged)
             self._staged += len(staged)
 
 

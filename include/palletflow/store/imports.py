@@ -6,13 +6,15 @@ a consignment read earlier never overwrites one read later;
 what did not change gets no new row version.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address, Consignment
-from palletflow.store import barcodes, dispatch, network_lock
+from palletflow.store import barcodes, dispatch, file_rules, files, network_lock
 from palletflow.store.connection import Connection
+from palletflow.store.file_rules import FileRules
+from palletflow.store.files import InboundFile
 
 ADDRESS = Address._fields
 # Consignment fields that are columns of their own name in both the staging table and `consignments`.
@@ -45,21 +47,27 @@ FLAT = (
 # What a person calls a change; the moment the network touched the record alone is none.
 COMPARED = tuple(field for field in FLAT if field not in ("network_updated_at", "barcodes", *OURS))
 RECORD = (
-    "ordinal", "record_id", "record_key", "raw", "raw_digest", "input_digest", "read_at",
-    "only_if_known", "reason_code", "field", "reason", "warnings",
+    "ordinal", "record_id", "record_key", "source_key", "row_number", "part_of", "raw", "raw_digest", "input_digest",
+    "read_at", "only_if_known", "reason_code", "field", "reason", "warnings",
 )  # fmt: skip
 
 
 class StagedRecord(NamedTuple):
-    """A raw record and what the template made of it.
+    """A raw record and what the template made of it. `ordinal` numbers the records of a batch.
 
     `record_id` is the quarantined row being replayed, None for a first reading. A good record has a `consignment`,
     a rejected one a `reason_code` and a `reason`. `only_if_known`: no order is made for it, only an existing one is
-    updated.
+    updated. Rows of a file have a physical `row_number`; where several make one consignment, the others have no
+    consignment and name the one that has it in `part_of`. `source_key`: the order's key in its source, when that is not
+    the tracking number.
     """
 
+    ordinal: int
     record_id: int | None
     record_key: str
+    source_key: str | None
+    row_number: int | None
+    part_of: int | None
     raw: str
     raw_digest: bytes
     input_digest: bytes
@@ -72,8 +80,16 @@ class StagedRecord(NamedTuple):
     consignment: Consignment | None
 
 
+def _nobody(_conn: Connection, _consignment_ids: list[int]) -> None:
+    """Needs not be told."""
+
+
 class Batch(NamedTuple):
-    """Where a batch came from. `party` is the depot or file asked; `run` names the Airflow run or the command."""
+    """Where a batch came from. `party` is the depot or file asked; `run` names the Airflow run or the command.
+
+    `rules`: how rows of files land, None for a network's own records. `file`: the file just read, remembered with the
+    batch. `numbered` is told, within the transaction, of consignments made that hold an imported tracking number.
+    """
 
     network: str
     stream: str
@@ -84,6 +100,14 @@ class Batch(NamedTuple):
     window: tuple[datetime, datetime] | None = None
     pages: int = 0
     moves_watermark: bool = False
+    rules: FileRules | None = None
+    file: InboundFile | None = None
+    numbered: Callable[[Connection, list[int]], None] = _nobody
+
+    @property
+    def order_source(self) -> str:
+        """The source of the orders it makes."""
+        return f"{self.network} {self.stream}" if self.rules and self.rules.makes_orders else self.network
 
 
 class Counts(NamedTuple):
@@ -115,13 +139,15 @@ def _column(name: str) -> str:
 
 STAGING = f"""
 CREATE TEMP TABLE IF NOT EXISTS staged (
-    ordinal integer PRIMARY KEY, record_id bigint, record_key text, raw text, raw_digest bytea, input_digest bytea,
+    ordinal integer PRIMARY KEY, record_id bigint, record_key text, source_key text, row_number integer,
+    part_of integer, raw text, raw_digest bytea, input_digest bytea,
     read_at timestamptz, only_if_known boolean, reason_code text, field text, reason text,
     warnings text[], {", ".join(map(_column, FLAT))}
 )
 """
 COPY = f"COPY staged ({', '.join((*RECORD, *FLAT))}) FROM STDIN"
 NOTHING = (None,) * len(FLAT)
+NUMBER = Consignment._fields.index("tracking_number")
 
 # The last word on each key counts. A number that we hold ourselves (imported tracking ID) matches too, and so does a
 # consignment we have sent and not heard of: it has our own consignment number and reference.
@@ -135,7 +161,8 @@ SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS chang
            WHEN held.id IS NULL THEN 'created'
            WHEN held.input_digest = s.input_digest THEN 'unchanged'
            ELSE 'updated'
-       END AS outcome
+       END AS outcome,
+       NULL::text AS reason_code, NULL::text AS field, NULL::text AS reason
 FROM staged s
 LEFT JOIN LATERAL (
     (
@@ -154,7 +181,7 @@ LEFT JOIN LATERAL (
         LIMIT 1
     ) LIMIT 1
 ) held ON true
-WHERE s.reason_code IS NULL;
+WHERE s.reason_code IS NULL AND s.part_of IS NULL;
 """
 NUMBER_THE_NEW = """
 UPDATE matched SET order_id = nextval(pg_get_serial_sequence('orders', 'id')),
@@ -190,7 +217,7 @@ FROM (
         FROM jsonb_each(jsonb_build_object({", ".join(f"'{c}', s.{c}" for c in COMPARED)})) now_said
         JOIN jsonb_each(jsonb_build_object({", ".join(f"'{c}', {_held(c)}" for c in COMPARED)})) held USING (key)
         WHERE held.value IS DISTINCT FROM now_said.value
-          AND (o.source = %(network)s OR key NOT IN ('customer_code', 'reference', 'reference_2'))
+          AND (o.source = %(order_source)s OR key NOT IN ('customer_code', 'reference', 'reference_2'))
     ) AS changes
     FROM matched m
     JOIN staged s USING (ordinal)
@@ -205,9 +232,10 @@ WHERE found.ordinal = m.ordinal;
 """  # noqa: S608 - names are our own constants
 COUNT = """
 SELECT count(*), count(*) FILTER (WHERE outcome = 'created'), count(*) FILTER (WHERE outcome = 'updated'),
-       count(*) FILTER (WHERE outcome = 'unchanged'), count(*) FILTER (WHERE reason_code IS NOT NULL),
+       count(*) FILTER (WHERE outcome = 'unchanged'),
+       count(*) FILTER (WHERE coalesce(outcome, 'rejected') = 'rejected'),
        count(*) FILTER (WHERE outcome IN ('superseded', 'outdated', 'unknown'))
-FROM staged LEFT JOIN matched USING (ordinal);
+FROM staged s LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal);
 """
 INSERT_BATCH = """
 INSERT INTO inbound_batches (network, stream, party, run, window_from, window_to, pages, records, created, updated,
@@ -217,15 +245,17 @@ VALUES (%(network)s, %(stream)s, %(party)s, %(run)s, %(window_from)s, %(window_t
 RETURNING id;
 """
 INSERT_ORDERS = """
-INSERT INTO orders (id, customer_id, source, source_key, reference, reference_2) OVERRIDING SYSTEM VALUE
-SELECT m.order_id, customer.id, %(network)s, s.tracking_number, s.reference, s.reference_2
+INSERT INTO orders (id, customer_id, source, source_key, source_digest, reference, reference_2) OVERRIDING SYSTEM VALUE
+SELECT m.order_id, customer.id, %(order_source)s, coalesce(s.source_key, s.tracking_number),
+       CASE WHEN s.source_key IS NOT NULL THEN s.input_digest END, s.reference, s.reference_2
 FROM matched m JOIN staged s USING (ordinal) JOIN customers customer ON customer.code = s.customer_code
 WHERE m.outcome = 'created' ORDER BY m.ordinal;
 """
 INSERT_CONSIGNMENTS = f"""
 INSERT INTO consignments (id, order_id, network, dispatch_state, lifecycle_status, input_digest, read_at,
                           {", ".join(ROUTED)}) OVERRIDING SYSTEM VALUE
-SELECT m.consignment_id, m.order_id, %(network)s, 'not_needed', 'CREATED', s.input_digest, s.read_at,
+SELECT m.consignment_id, m.order_id, %(network)s, 'not_needed', 'CREATED',
+       CASE WHEN s.source_key IS NULL THEN s.input_digest END, s.read_at,
        {", ".join(f"s.{column}" for column in ROUTED)}
 FROM matched m JOIN staged s USING (ordinal)
 WHERE m.outcome = 'created' ORDER BY m.ordinal;
@@ -303,21 +333,23 @@ WHY_IGNORED = """
         WHEN 'superseded' THEN 'A later record of the same key came in the same batch'
         WHEN 'outdated' THEN 'A newer reading of this consignment has already landed'
         WHEN 'unknown' THEN 'The network has it as ' || s.network_status || ' and no order of ours holds its number'
-        ELSE s.reason
+        ELSE coalesce(m.reason, s.reason)
     END
 """
 OUTCOME = """
     CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN 'ignored' ELSE coalesce(m.outcome, 'rejected') END
 """
-REASON_CODE = (
-    "CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN upper(m.outcome) ELSE s.reason_code END"
-)
+REASON_CODE = """
+    CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN upper(m.outcome)
+         ELSE coalesce(m.reason_code, s.reason_code) END
+"""
 LAND = f"""
-INSERT INTO inbound_records AS held (batch_id, network, stream, record_key, raw, raw_digest, read_at, outcome,
-                                     reason_code, field, reason, warnings, consignment_id)
-SELECT DISTINCT ON (s.raw_digest) %(batch_id)s, %(network)s, %(stream)s, s.record_key, s.raw, s.raw_digest, s.read_at,
-       {OUTCOME}, {REASON_CODE}, s.field, {WHY_IGNORED}, s.warnings, m.consignment_id
-FROM staged s LEFT JOIN matched m USING (ordinal)
+INSERT INTO inbound_records AS held (batch_id, network, stream, record_key, row_number, raw, raw_digest, read_at,
+                                     outcome, reason_code, field, reason, warnings, consignment_id)
+SELECT DISTINCT ON (s.raw_digest) %(batch_id)s, %(network)s, %(stream)s, s.record_key, s.row_number, s.raw,
+       s.raw_digest, s.read_at, {OUTCOME}, {REASON_CODE}, coalesce(m.field, s.field), {WHY_IGNORED}, s.warnings,
+       CASE WHEN m.outcome IS DISTINCT FROM 'rejected' THEN m.consignment_id END
+FROM staged s LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal)
 WHERE s.record_id IS NULL
 ORDER BY s.raw_digest, s.ordinal DESC
 ON CONFLICT (network, stream, raw_digest) DO UPDATE
@@ -329,11 +361,14 @@ WHERE held.outcome IN ('rejected', 'ignored') AND held.settled_at IS NULL
 SETTLE_REPLAYED = f"""
 UPDATE inbound_records held
 SET replays = replays + 1,
-    settled_at = CASE WHEN s.reason_code IS NULL THEN now() END,
-    settled_by = CASE WHEN s.reason_code IS NULL THEN {OUTCOME} || ' by replay: ' || %(actor)s END,
-    reason_code = coalesce(s.reason_code, held.reason_code), field = coalesce(s.field, held.field),
-    reason = coalesce(s.reason, held.reason), warnings = s.warnings, consignment_id = m.consignment_id
-FROM staged s LEFT JOIN matched m USING (ordinal)
+    settled_at = CASE WHEN done THEN now() END,
+    settled_by = CASE WHEN done THEN {OUTCOME} || ' by replay: ' || %(actor)s END,
+    reason_code = coalesce(m.reason_code, s.reason_code, held.reason_code),
+    field = coalesce(m.field, s.field, held.field), reason = coalesce(m.reason, s.reason, held.reason),
+    warnings = s.warnings, consignment_id = CASE WHEN done THEN m.consignment_id END
+FROM staged s
+LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal)
+CROSS JOIN LATERAL (SELECT coalesce(m.outcome, 'rejected') <> 'rejected' AS done) settled
 WHERE held.id = s.record_id;
 """  # noqa: S608
 SETTLE_OLDER = """
@@ -342,6 +377,15 @@ FROM staged s JOIN matched m USING (ordinal)
 WHERE held.network = %(network)s AND held.record_key = s.record_key AND held.outcome = 'rejected'
   AND held.settled_at IS NULL AND held.read_at <= s.read_at AND held.raw_digest <> s.raw_digest
   AND m.outcome IN ('created', 'updated', 'unchanged');
+"""
+# A bad row that is sent again, in a file that mends others, waits for a person once.
+SETTLE_SENT_AGAIN = """
+UPDATE inbound_records held SET settled_at = now(), settled_by = 'the same row came again in ' || %(party)s
+FROM staged s LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal)
+WHERE s.record_id IS NULL AND coalesce(m.outcome, 'rejected') = 'rejected'
+  AND held.network = %(network)s AND held.stream = %(stream)s AND held.record_key = s.record_key AND held.raw = s.raw
+  AND held.outcome = 'rejected' AND held.settled_at IS NULL AND held.corrected IS NULL
+  AND held.batch_id < %(batch_id)s;
 """
 MOVE_WATERMARK = """
 INSERT INTO watermarks AS held (network, stream, party, high, batch_id)
@@ -362,21 +406,36 @@ def digests(conn: Connection, network: str, tracking_numbers: list[str]) -> dict
     return dict(rows.fetchall())
 
 
+def order_digests(conn: Connection, source: str, source_keys: list[str]) -> dict[str, bytes]:
+    """What the source said of each of these orders when it made them, as the digest of its words."""
+    rows = conn.execute(
+        "SELECT source_key, source_digest FROM orders WHERE source = %s AND source_key = ANY (%s)"
+        " AND source_digest IS NOT NULL",
+        (source, source_keys),
+    )
+    return dict(rows.fetchall())
+
+
 def prepare(conn: Connection) -> None:
     """Makes the session's staging table, or empties it."""
     conn.execute(STAGING)
     conn.execute("TRUNCATE staged")
 
 
-def stage(conn: Connection, first_ordinal: int, records: Iterable[StagedRecord]) -> None:
+def stage(conn: Connection, records: Iterable[StagedRecord]) -> None:
     """Copies records into the session's staging table; nothing is visible to others yet."""
     with conn.cursor() as cursor, cursor.copy(COPY) as copy:
-        for ordinal, record in enumerate(records, first_ordinal):
-            copy.write_row((ordinal, *record[:-1], *_flat(record.consignment)))
+        for record in records:
+            copy.write_row((*record[:-1], *_flat(record.consignment)))
 
 
 def _flat(consignment: Consignment | None) -> tuple[Any, ...]:
-    return NOTHING if consignment is None else (*consignment[:-2], *consignment.pickup, *consignment.delivery)
+    if consignment is None:
+        return NOTHING
+    number = consignment.tracking_number or None
+    return (
+        *consignment[:NUMBER], number, *consignment[NUMBER + 1 : -2], *consignment.pickup, *consignment.delivery,
+    )  # fmt: skip
 
 
 def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Counts:
@@ -390,13 +449,19 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         "window_from": window_from,
         "window_to": window_to,
         "source": f"{batch.network} {batch.stream} {batch.party}".strip(),
+        "order_source": batch.order_source,
     }
+    rules = batch.rules
     with conn.transaction():
         # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock.
         network_lock.hold(conn, batch.network)
         conn.execute("ANALYZE staged (ordinal, record_key, tracking_number, reason_code)")
-        conn.execute(MATCH, values)
+        conn.execute(file_rules.MATCH_ORDERS if rules and rules.makes_orders else MATCH, values)
+        if rules:
+            file_rules.prepare_changes(conn, rules)
         conn.execute(FIND_CHANGES, values)
+        if rules:
+            file_rules.refuse(conn, rules, values)
         conn.execute(NUMBER_THE_NEW)
         staged = conn.execute(COUNT).fetchone()
         assert staged is not None  # an aggregate always gives a row
@@ -427,6 +492,12 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         conn.execute(EXPECT_BARCODES)
         barcodes.take_over(conn, batch.actor, values["source"])
         dispatch.wake_found(conn, batch.network)
+        if rules:
+            conn.execute(SETTLE_SENT_AGAIN, values)
+            numbered = file_rules.with_numbers_of_their_own(conn, rules, batch.actor, values["source"])
+            batch.numbered(conn, numbered)
+        if batch.file:
+            files.record_read(conn, batch.file, values["batch_id"], counts.rejected)
         if batch.moves_watermark:
             conn.execute(MOVE_WATERMARK, values)
     return counts
