@@ -1,5 +1,7 @@
 """Calls Palletforce (contract 1 and 2): sends, sorts the answer into an outcome class, retries. Gives no meaning."""
 
+import base64
+import binascii
 import html
 import io
 import json
@@ -39,6 +41,7 @@ RESULT_KEYS = (
 BACKOFF_S = (2.0, 4.0, 8.0)
 RETRY_AFTER_S, RETRY_AFTER_MOST_S = 30.0, 300.0
 PAGE_RESTARTS = 3
+JPEG = b"\xff\xd8\xff"
 # Thirteen digits that no depot can have minted: asking for it shows whether key and address work.
 NO_SUCH_NUMBER = "0" * 13
 # A page of 1,000 consignments has about 2 MB.
@@ -65,6 +68,13 @@ class Page(NamedTuple):
     manifests: list[Any]
 
 
+class Upload(NamedTuple):
+    """A consignment the network has taken: its tracking numbers, usually one, and what the network said beside it."""
+
+    tracking_numbers: list[str]
+    warnings: list[str]
+
+
 class PalletforceClient:
     """One connection to Palletforce. Not for sharing between processes; threads are its own business."""
 
@@ -74,15 +84,17 @@ class PalletforceClient:
         aliases: Mapping[str, str],
         *,
         budget: Budget | None = None,
+        patient: bool = True,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.25),
     ) -> None:
         """`aliases`: other names of response fields, from the import template (contract 1.2 item 2).
 
         `budget`: what all processes together may send; without one only this client's pulls keep to max_in_flight.
+        `patient`: waits out the pauses the network asks for; else Throttled comes out at once, for a queue that waits.
         """
         self.settings = settings
-        self._budget = budget or NoBudget()
+        self._budget, self._patient = budget or NoBudget(), patient
         self._aliases = aliases
         self._sleep, self._jitter = sleep, jitter
         self._key = _in_any_form(settings.access_key)
@@ -166,6 +178,48 @@ class PalletforceClient:
             if found:
                 return found
         return []
+
+    def upload(self, manifest: Mapping[str, Any]) -> Upload:
+        """Registers a consignment, body as in 2.1 without the access key.
+
+        Raises UnknownOutcome when it may or may not have been taken: it is never sent again here, look it up first
+        [PF-1.3-13]. Raises Rejected with the network's reasons, and the other NetworkErrors, when it was not taken.
+        """
+        reply = self._call("UploadManifest", manifest, sent_again_after=(NotSent,))
+        warnings = [self._shown(text, TEXT_KEPT) for text in wire.failure_texts(reply, self._aliases)]
+        return Upload(self._tracking_codes(reply), warnings)
+
+    def _tracking_codes(self, reply: Mapping[str, Any]) -> list[str]:
+        codes = wire.fold(wire.field(reply, "successfulTrackingCodes", self._aliases) or [], self._aliases)
+        return [code for code in codes if isinstance(code, str) and code] if isinstance(codes, list) else []
+
+    def label(self, tracking_number: str, pallet_number: int, transaction_number: str) -> bytes:
+        """The JPEG label of one pallet, counted from 1; `transaction_number` "" when the upload was not ours (2.2).
+
+        Raises UnknownOutcome for an answer without a readable label [PF-2.2-3], Rejected for a number or pallet the
+        network does not know.
+        """
+        operation = "DownloadLabel"
+        reply = self._call(
+            operation,
+            {
+                "trackingNumber": tracking_number,
+                "palletNumber": str(pallet_number),
+                "uniqueTransactionNumber": transaction_number,
+            },
+        )
+        images = wire.fold(wire.field(reply, "labelImages", self._aliases) or [], self._aliases)
+        first = images[0] if isinstance(images, list) and images else None
+        text = first.get("imagedata") if isinstance(first, dict) else None
+        if not isinstance(text, str) or not text:
+            raise self._failure(UnknownOutcome, operation, f"the answer has no label for pallet {pallet_number}")
+        try:
+            image = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            image = b""
+        if not image.startswith(JPEG):
+            raise self._failure(UnknownOutcome, operation, f"the label of pallet {pallet_number} is no JPEG in base64")
+        return image
 
     def tracking(self, tracking_number: str) -> list[Any]:
         """The statuses of one consignment as the network sent them, oldest first; [] for an unknown number (2.3)."""
@@ -305,14 +359,21 @@ class PalletforceClient:
 
     # How it is asked
 
-    def _call(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """One read with the retries of contract 1.3."""
+    def _call(
+        self,
+        operation: str,
+        fields: Mapping[str, Any],
+        sent_again_after: tuple[type[NetworkError], ...] = (NotSent, UnknownOutcome),
+    ) -> dict[str, Any]:
+        """One operation with the retries of contract 1.3: by default those of a read."""
         for pause in BACKOFF_S:
             try:
                 return self._send(operation, fields)
             except Throttled as throttled:
+                if not self._patient:
+                    raise
                 self._sleep(throttled.retry_after)
-            except (NotSent, UnknownOutcome):
+            except sent_again_after:
                 self._sleep(pause * self._jitter())
         return self._send(operation, fields)
 
@@ -325,7 +386,7 @@ class PalletforceClient:
                 self._budget.pause(throttled.retry_after)
                 raise
 
-    def _exchange(self, operation: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    def _exchange(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         settings = self.settings
         body = _Body(json.dumps({"accessKey": settings.access_key, **fields}).encode())
         try:
@@ -355,7 +416,7 @@ class PalletforceClient:
         # A message beside a success, such as a key that expires soon, is no failure text.
         failed = reply is not None and not wire.succeeded(reply, self._aliases)
         reasons = wire.failure_texts(reply, self._aliases) if reply and failed else []
-        outcome = self._outcome(status, headers, reply, reasons)
+        outcome = self._outcome(operation, status, headers, reply, reasons)
         itemised = operation in ITEMISED and outcome == "REJECTED"
         if reply is not None and (
             outcome == "OK" or (itemised and wire.field(reply, ITEMISED[operation], self._aliases) is not None)
@@ -373,9 +434,17 @@ class PalletforceClient:
         raise self._failure(FAILURES[outcome], operation, said)
 
     def _outcome(
-        self, status: int, headers: Mapping[str, str], reply: dict[str, Any] | None, reasons: list[str]
+        self,
+        operation: str,
+        status: int,
+        headers: Mapping[str, str],
+        reply: dict[str, Any] | None,
+        reasons: list[str],
     ) -> str:
         """The first row of contract 1.3 that matches."""
+        uploads = operation == "UploadManifest"
+        if uploads and reply is not None and self._tracking_codes(reply):
+            return "OK"  # created, whatever else the answer says [PF-2.1-24]
         meaning = self.settings.status_classes.get(str(status)) or _meaning(status, headers)
         pattern = self.settings.auth_error_pattern
         if meaning == "AUTH" or any(re.search(pattern, reason, re.IGNORECASE) for reason in reasons):
@@ -385,7 +454,9 @@ class PalletforceClient:
         if reply is not None and any(wire.field(reply, key, self._aliases) is not None for key in RESULT_KEYS):
             # Without `success` the data key alone means that a read was answered.
             absent = wire.field(reply, "success", self._aliases) is None
-            return "OK" if absent or wire.succeeded(reply, self._aliases) else "REJECTED"
+            if not (absent or wire.succeeded(reply, self._aliases)):
+                return "REJECTED"
+            return "UNKNOWN" if uploads else "OK"  # an upload without a tracking code [PF-2.1-25]
         return meaning
 
     def _failure(self, kind: type[NetworkError], operation: str, detail: str) -> NetworkError:
