@@ -5,6 +5,7 @@ a session of their own: behind a connection pooler it must be one that keeps ses
 """
 
 from collections.abc import Collection
+from contextlib import aclosing
 from typing import Any
 
 import psycopg
@@ -73,9 +74,10 @@ class WorkWatch:
 
     async def wait(self, seconds: float) -> None:
         """Waits until the session is told of work, at most so long."""
-        async for notification in self._conn.notifies(timeout=seconds):
-            if notification.payload in self._payloads:
-                break
+        async with aclosing(self._conn.notifies(timeout=seconds)) as notifications:
+            async for notification in notifications:
+                if notification.payload in self._payloads:
+                    break
 
     async def _value(self, query: str) -> Any:
         row = await (await self._conn.execute(query.encode(), self._asked)).fetchone()

@@ -1,0 +1,92 @@
+"""The work queue in Airflow: what wakes a DAG that drains it, and the task that does.
+
+    with DAG("nexus_dispatch", schedule=work_schedule("nexus_dispatch", "nexus", ["dispatch", "label"]), ...):
+        NexusDispatchOperator(task_id="drain")
+
+A watcher in the triggerer starts a run when work is due that nobody attends to; a slow sweep by the clock stands behind
+it. The run's one task works off what is due and lingers for more, so a burst is one run.
+"""
+
+import threading
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, BaseOperator, Context, CronTriggerTimetable
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from palletflow.airflow import order_store
+from palletflow.store.connection import connect
+from palletflow.work.drain import drain
+from palletflow.work.handling import Handler
+from palletflow.work.watch import unattended_work
+
+SWEEP = "*/10 * * * *"
+# A drain begins nothing more before the next sweep is due, and what it has begun ends long before the task's timeout.
+MOST_S = 8 * 60.0
+LINGER_S = 20.0
+
+
+class WorkTrigger(BaseEventTrigger):
+    """Fires when an item of a network's kinds is due and no drain is there to find it."""
+
+    def __init__(self, network: str, kinds: Collection[str]) -> None:
+        super().__init__()
+        self.network, self.kinds = network, list(kinds)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Equal triggers are one in the triggerer."""
+        return f"{__name__}.{type(self).__name__}", {"network": self.network, "kinds": self.kinds}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Never ends; survives the loss of the order store."""
+        async for _ in unattended_work(order_store.dsn_in_triggerer, self.network, self.kinds):
+            yield TriggerEvent({"network": self.network, "kinds": self.kinds})
+
+
+def work_schedule(name: str, network: str, kinds: Collection[str]) -> AssetOrTimeSchedule:
+    """The schedule of a DAG that drains these kinds; `name` is the DAG's and names asset and watcher in the page."""
+    watcher = AssetWatcher(name=f"{name}_watcher", trigger=WorkTrigger(network, kinds))
+    due = Asset(name=f"{name}_due", watchers=[watcher])
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP, timezone="UTC"), assets=[due])
+
+
+class DrainOperator(BaseOperator):
+    """Works off what is due of a network's kinds; XCom gets {kind: {outcome: count}}.
+
+    A subclass says `network` and `limits`, how many items of each kind at once, and gives the handlers.
+    """
+
+    network: str
+    limits: Mapping[str, int]
+    linger_s: float = LINGER_S
+    _stop: threading.Event | None = None
+
+    def handlers(self, context: Context) -> AbstractContextManager[Mapping[str, Handler]]:
+        """The handler of each kind; clients and budgets they use are open while the task works."""
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> dict[str, dict[str, int]]:
+        """Raises DatabaseUnavailable, ConnectionLost, and what opening the handlers raises; no item's failure."""
+        self._stop = stop = threading.Event()
+        # Read here, once: the threads of a task do not ask Airflow for connections.
+        open_connection = partial(connect, order_store.dsn())
+        with self.handlers(context) as handlers:
+            counts = drain(
+                open_connection,
+                self.network,
+                handlers,
+                self.limits,
+                linger_s=self.linger_s,
+                most_s=MOST_S,
+                stop=stop,
+            )
+        for kind, outcomes in counts.items():
+            self.log.info("%s: %s", kind, ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
+        return counts
+
+    def on_kill(self) -> None:
+        """Begins nothing more; what is begun may end, and what does not comes due again by itself."""
+        if self._stop is not None:
+            self._stop.set()
