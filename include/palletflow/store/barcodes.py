@@ -3,7 +3,7 @@
 A barcode that is replaced makes every label that carries it stale; whoever printed one must print a new one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from palletflow.store import activity, work_items
 from palletflow.store.connection import Connection
@@ -29,7 +29,8 @@ EXPECT = """
 INSERT INTO pallet_barcodes AS held (consignment_id, pallet_number, barcode, state)
 SELECT consignment_id, pallet_number, barcode, 'expected' FROM expected_barcodes
 ON CONFLICT (consignment_id, barcode) DO UPDATE
-SET state = 'expected', superseded_at = NULL WHERE held.state = 'superseded'
+SET state = 'expected', pallet_number = excluded.pallet_number, superseded_at = NULL
+WHERE held.state IN ('superseded', 'foreign')
 """
 # A provisional label is stale as soon as there is a barcode to print.
 MARK_LABELS = """
@@ -70,3 +71,47 @@ def take_over(conn: Connection, actor: str, source: str) -> None:
         warning = f"The barcodes changed: print new labels for pallet {pallets} before collection"
         activity.record(conn, consignment_id, "labels became stale", actor, source, warnings=[warning])
         work_items.enqueue(conn, network, RELABEL, [consignment_id])
+
+
+CURRENT = """
+INSERT INTO expected_barcodes
+SELECT consignment_id, pallet_number, barcode FROM pallet_barcodes
+WHERE consignment_id = %s AND state IN ('expected', 'confirmed') AND pallet_number <> ALL (%s)
+"""
+CONFIRM = """
+UPDATE pallet_barcodes SET state = 'confirmed', confirmed_at = coalesce(confirmed_at, now())
+WHERE consignment_id = %s AND barcode = ANY (%s) AND state = 'expected'
+"""
+# Seen in use, but not (or no longer) the one of its pallet.
+KEEP = """
+INSERT INTO pallet_barcodes (consignment_id, pallet_number, barcode, state, superseded_at)
+VALUES (%s, %s, %s, %s, CASE WHEN %s = 'superseded' THEN now() END)
+ON CONFLICT (consignment_id, barcode) DO NOTHING
+"""
+
+
+def confirm(conn: Connection, consignment_id: int, barcodes: Sequence[str]) -> None:
+    """Notes that the network itself uses these, within the caller's transaction [PF-3-14]."""
+    conn.execute(CONFIRM, (consignment_id, list(barcodes)))
+
+
+def adopt(conn: Connection, consignment_id: int, barcodes: Mapping[int, str], actor: str, source: str) -> None:
+    """Makes the network's new barcodes the current ones of their pallets; the other pallets keep theirs [PF-3-16].
+
+    Labels that carry a replaced barcode become stale. Within the caller's transaction.
+    """
+    conn.execute(EXPECTED)
+    conn.execute(CURRENT, (consignment_id, list(barcodes)))
+    with conn.cursor() as cursor:
+        rows = [(consignment_id, pallet, barcode) for pallet, barcode in barcodes.items()]
+        cursor.executemany("INSERT INTO expected_barcodes VALUES (%s, %s, %s)", rows)
+    take_over(conn, actor, source)
+
+
+def keep(conn: Connection, consignment_id: int, pallet_number: int | None, barcode: str) -> None:
+    """Keeps a barcode as history: an older one of a pallet, which still resolves, or without a pallet a foreign one.
+
+    [PF-3-17] Within the caller's transaction.
+    """
+    state = "foreign" if pallet_number is None else "superseded"
+    conn.execute(KEEP, (consignment_id, pallet_number, barcode, state, state))

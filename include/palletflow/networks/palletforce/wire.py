@@ -137,6 +137,15 @@ class LocalTime:
             lower, upper = min(lower, after), max(upper, before)
         return lower.strftime(self._form), self._whole_second(upper).strftime(self._form)
 
+    def apart(self, one: datetime, other: datetime) -> timedelta:
+        """How far apart two moments read on the wall clock."""
+        readings = [moment.astimezone(self._zone).replace(tzinfo=None) for moment in (one, other)]
+        return abs(readings[0] - readings[1])
+
+    def write(self, moment: datetime) -> str:
+        """A moment as the network writes it."""
+        return moment.astimezone(self._zone).strftime(self._form)
+
     def _turned_back(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """The wall-clock readings just before and just after clocks go back within the window, if they do."""
         # Clocks change on a quarter of an hour, everywhere.

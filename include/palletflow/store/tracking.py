@@ -1,0 +1,260 @@
+"""Statuses as networks have them: stored once, what they do to stops, and whose turn it is to be asked for.
+
+Everything about one consignment is done under its row's lock, so that an import, an export and a report of our own
+people follow each other.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from psycopg.types.json import Jsonb
+
+from palletflow.orders.lifecycle import Reason, Status
+from palletflow.orders.tracking import Event, StopEffect
+from palletflow.store.connection import Connection
+
+# A network shows a depot only its own consignments: each is asked for as the first of our depots that takes part in
+# it. A number held before dispatch begins with the depot that will request it. Of several orders that hold one number
+# the registered one has its statuses, else the oldest, as in an import.
+DUE = """
+SELECT c.id, c.tracking_number
+FROM consignments c
+JOIN orders o ON o.id = c.order_id
+LEFT JOIN tracking_polls p ON p.consignment_id = c.id
+WHERE c.network = %(network)s AND c.tracking_number IS NOT NULL AND (c.registered OR o.cancelled_at IS NULL)
+  AND (p.polled_at IS NULL OR p.polled_at < %(polled_before)s)
+  AND (p.ended_at IS NULL OR p.ended_at > %(now)s - make_interval(days => %(keep_days)s))
+  AND coalesce(c.collection_date, c.created_at::date) > %(now)s::date - %(max_days)s
+  AND %(depot)s = (
+      SELECT candidate FROM unnest(ARRAY[c.requesting_depot, c.collecting_depot, c.delivery_depot,
+                                         left(c.tracking_number, 3)]) WITH ORDINALITY AS part (candidate, number)
+      WHERE candidate = ANY (%(ours)s) ORDER BY number LIMIT 1)
+  AND NOT EXISTS (
+      SELECT FROM consignments other
+      WHERE other.network = c.network AND other.tracking_number = c.tracking_number AND other.id <> c.id
+        AND (other.registered OR (NOT c.registered AND other.id < c.id)))
+ORDER BY p.polled_at NULLS FIRST, c.id
+"""
+HOLDERS = """
+SELECT DISTINCT ON (tracking_number) tracking_number, id FROM consignments
+WHERE network = %s AND tracking_number = ANY (%s) ORDER BY tracking_number, registered DESC, id
+"""
+LOCK = """
+SELECT network, coalesce(tracking_number, ''), our_roles, delivery_depot, service, network_updated_at
+FROM consignments WHERE id = %s FOR NO KEY UPDATE
+"""
+PALLETS = "SELECT number FROM pallets WHERE consignment_id = %s AND removed_at IS NULL ORDER BY number"
+BARCODES = "SELECT barcode, pallet_number, state FROM pallet_barcodes WHERE consignment_id = %s"
+EVENT_COLUMNS = (
+    "code", "status", "reason", "barcode", "pallet_number", "occurred_at", "time_estimated", "depot", "signatory",
+    "note", "latitude", "longitude", "echo", "raw",
+)  # fmt: skip
+EVENTS = f"""
+SELECT {", ".join(EVENT_COLUMNS)} FROM tracking_events WHERE (consignment_id, direction) = (%s, %s)
+"""  # noqa: S608 - names are our own constants
+STORE = f"""
+INSERT INTO tracking_events (consignment_id, direction, {", ".join(EVENT_COLUMNS)})
+SELECT %(consignment_id)s, 'imported', event.* FROM unnest(
+    %(code)s::text[], %(status)s::text[], %(reason)s::text[], %(barcode)s::text[], %(pallet_number)s::smallint[],
+    %(occurred_at)s::timestamptz[], %(time_estimated)s::boolean[], %(depot)s::text[], %(signatory)s::text[],
+    %(note)s::text[], %(latitude)s::text[], %(longitude)s::text[], %(echo)s::boolean[], %(raw)s::jsonb[]
+) AS event
+ON CONFLICT DO NOTHING
+"""  # noqa: S608
+GIVE_TIME = """
+UPDATE tracking_events SET occurred_at = %s, time_estimated = false, echo = %s
+WHERE (consignment_id, direction, barcode, code) = (%s, 'imported', %s, %s) AND time_estimated
+"""
+STOPS = """
+SELECT kind, arrived_at, completed_at, outcome, reason, signatory,
+       EXISTS (SELECT FROM movements m
+               WHERE m.consignment_id = s.consignment_id AND m.stop = s.kind AND m.event = 'arrived'),
+       EXISTS (SELECT FROM movements m
+               WHERE m.consignment_id = s.consignment_id AND m.stop = s.kind AND m.event = 'completed')
+FROM stops s WHERE consignment_id = %s AND kind = ANY (%s)
+"""
+WRITE_STOP = """
+UPDATE stops SET arrived_at = %s, completed_at = %s, outcome = %s, reason = %s, signatory = %s
+WHERE (consignment_id, kind) = (%s, %s)
+"""
+STOP_FIELDS = ("arrived_at", "completed_at", "outcome", "reason", "signatory")
+UNKNOWN = """
+INSERT INTO unknown_codes AS known (network, code, day, events) VALUES (%s, %s, %s, %s)
+ON CONFLICT (network, code, day) DO UPDATE SET events = known.events + excluded.events
+RETURNING events = %s
+"""
+POLLED = """
+INSERT INTO tracking_polls AS held (consignment_id, polled_at, ended_at) VALUES (%s, %s, %s)
+ON CONFLICT (consignment_id) DO UPDATE
+SET polled_at = greatest(held.polled_at, excluded.polled_at), ended_at = excluded.ended_at
+"""
+ASKED = """
+INSERT INTO tracking_polls AS held (consignment_id, polled_at) VALUES (%s, %s)
+ON CONFLICT (consignment_id) DO UPDATE SET polled_at = greatest(held.polled_at, excluded.polled_at)
+"""
+LAST = """
+SELECT max(recorded_at) FILTER (WHERE direction = 'imported'), max(sent_at), (
+    SELECT polled_at FROM tracking_polls WHERE consignment_id = %(id)s
+)
+FROM tracking_events WHERE consignment_id = %(id)s
+"""
+
+
+class Due(NamedTuple):
+    """A consignment whose turn it is."""
+
+    consignment_id: int
+    tracking_number: str
+
+
+class Tracked(NamedTuple):
+    """One consignment and all statuses that we read of it or told of it.
+
+    `pallets`: numbers of those still on it. `barcodes`: (pallet number or None, state) of every barcode it has had.
+    """
+
+    network: str
+    tracking_number: str
+    roles: list[str]
+    delivery_depot: str
+    service: str
+    network_updated_at: datetime | None
+    pallets: list[int]
+    barcodes: dict[str, tuple[int | None, str]]
+    imported: list[Event]
+    exported: list[Event]
+
+
+class Exchange(NamedTuple):
+    """When statuses of a consignment were last read from its network, told to it, and asked for."""
+
+    imported_at: datetime | None
+    exported_at: datetime | None
+    polled_at: datetime | None
+
+
+def due(
+    conn: Connection,
+    network: str,
+    depot: str,
+    ours: Sequence[str],
+    *,
+    now: datetime,
+    polled_before: datetime,
+    keep_days: int,
+    max_days: int,
+) -> list[Due]:
+    """The consignments to ask for as `depot`, the longest not asked for first (contract 2.3, polling).
+
+    `ours`: all depots of ours in the network. Ended ones are asked for `keep_days` longer; none more than `max_days`
+    after its collection.
+    """
+    values = {
+        "network": network,
+        "depot": depot,
+        "ours": list(ours),
+        "now": now,
+        "polled_before": polled_before,
+        "keep_days": keep_days,
+        "max_days": max_days,
+    }
+    return [Due(*row) for row in conn.execute(DUE, values)]
+
+
+def holders(conn: Connection, network: str, tracking_numbers: Iterable[str]) -> list[Due]:
+    """The consignment that each of these numbers stands for, as far as we hold them."""
+    rows = conn.execute(HOLDERS, (network, list(tracking_numbers)))
+    return [Due(consignment_id, number) for number, consignment_id in rows]
+
+
+def locked(conn: Connection, consignment_id: int) -> Tracked | None:
+    """The consignment, which nobody else changes until the transaction ends; None when there is none any more."""
+    row = conn.execute(LOCK, (consignment_id,)).fetchone()
+    if row is None:
+        return None
+    imported, exported = (
+        [_event(stored) for stored in conn.execute(EVENTS, (consignment_id, direction))]
+        for direction in ("imported", "exported")
+    )
+    pallets = [number for (number,) in conn.execute(PALLETS, (consignment_id,))]
+    known = {code: (pallet, state) for code, pallet, state in conn.execute(BARCODES, (consignment_id,))}
+    network, tracking_number, roles, delivery_depot, service, network_updated_at = row
+    return Tracked(
+        network,
+        tracking_number,
+        roles,
+        delivery_depot,
+        service,
+        network_updated_at,
+        pallets,
+        known,
+        imported,
+        exported,
+    )
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    code, status, reason, *others = row
+    return Event(code, Status(status), Reason(reason) if reason else None, *others)
+
+
+def store(conn: Connection, consignment_id: int, events: Sequence[Event]) -> None:
+    """Keeps statuses that were read; one that is there already stays as it is."""
+    if not events:
+        return
+    columns = zip(*((*event[:-1], Jsonb(event.raw)) for event in events), strict=True)
+    values = dict(zip(EVENT_COLUMNS, map(list, columns), strict=True))
+    conn.execute(STORE, {**values, "consignment_id": consignment_id})
+
+
+def give_time(conn: Connection, consignment_id: int, event: Event) -> None:
+    """Gives the status that came without a time the one it was now read with."""
+    conn.execute(GIVE_TIME, (event.at, event.echo, consignment_id, event.barcode, event.code))
+
+
+def move_stops(conn: Connection, consignment_id: int, effects: Mapping[str, StopEffect]) -> dict[str, list[Any]]:
+    """Brings stops in line with what statuses say; what our own people reported of a stop counts more.
+
+    A stop is never un-completed. Gives what changed, field to [before, after].
+    """
+    changes: dict[str, list[Any]] = {}
+    for kind, *rest in conn.execute(STOPS, (consignment_id, list(effects))).fetchall():
+        held, (has_arrived, has_completed), effect = tuple(rest[:5]), rest[5:], effects[kind]
+        arrived = held[0] if has_arrived else (effect.arrived_at or held[0])
+        ending = held[1:] if has_completed or effect.completed_at is None else tuple(effect[1:])
+        new = (arrived, *ending)
+        if new != held:
+            conn.execute(WRITE_STOP, (*new, consignment_id, kind))
+            changes |= {
+                f"{kind}.{field}": [_shown(before), _shown(after)]
+                for field, before, after in zip(STOP_FIELDS, held, new, strict=True)
+                if before != after
+            }
+    return changes
+
+
+def _shown(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def unknown_code(conn: Connection, network: str, code: str, day: date, events: int) -> bool:
+    """Counts statuses with a code that nobody knows; whether they are the first of the day."""
+    [(is_first,)] = conn.execute(UNKNOWN, (network, code, day, events, events)).fetchall()
+    return bool(is_first)
+
+
+def polled(conn: Connection, consignment_id: int, at: datetime, ended_at: datetime | None) -> None:
+    """Keeps when the network was asked, and since when there is nothing more to wait for."""
+    conn.execute(POLLED, (consignment_id, at, ended_at))
+
+
+def asked(conn: Connection, consignment_id: int, at: datetime) -> None:
+    """Keeps that the network was asked and gave no answer, so that it is the turn of others first."""
+    conn.execute(ASKED, (consignment_id, at))
+
+
+def exchange(conn: Connection, consignment_id: int) -> Exchange:
+    """When statuses last went to and fro."""
+    [row] = conn.execute(LAST, {"id": consignment_id}).fetchall()
+    return Exchange(*row)
