@@ -166,3 +166,16 @@ def changes(conn: Connection, after: Cursor, most: int) -> list[Change]:
     """What was recorded after a place in the feed, in the order in which it became certain."""
     rows = conn.execute(CHANGES, {"xact": str(after.xact), "id": after.id, "most": most})
     return [Change(Cursor(int(xact), number), *rest) for xact, number, *rest in rows]
+
+
+def consignments_of_order(conn: Connection, order_id: int) -> list[int]:
+    """The ids of an order's consignments."""
+    return [row[0] for row in conn.execute("SELECT id FROM consignments WHERE order_id = %s ORDER BY id", (order_id,))]
+
+
+def consignments_of_number(conn: Connection, tracking_number: str) -> list[int]:
+    """The ids of the consignments with this tracking number; of several the one that the network has registered."""
+    rows = conn.execute(
+        "SELECT id, registered FROM consignments WHERE tracking_number = %s ORDER BY id", (tracking_number,)
+    ).fetchall()
+    return [number for number, registered in rows if registered] or [number for number, _ in rows]

@@ -4,8 +4,8 @@ What its caller said of a consignment is kept beside the row (`given`), because 
 later: a caller who says the same again changes nothing, and one who changes a phone number does not take back the
 delivery depot that the network has found.
 
-Content of a consignment is JSON-able: {"tracking_number": "", "weight_kg": 850.0, "collection_date": "2026-07-13",
-"pallet_types": ["F", "F"], "pickup": {address}, "delivery": {address}, ...}; the fields are CONTENT.
+Content of a consignment is JSON-able: {"network": "palletforce", "tracking_number": "", "weight_kg": 850.0,
+"collection_date": "2026-07-13", "pallet_types": ["F", "F"], "pickup": {address}, ...}; the fields are CONTENT.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +21,7 @@ SOURCE = "api"
 ADDRESS = Address._fields
 # Fields of a consignment that its caller gives and that are columns of that name, with their SQL types.
 COLUMN_TYPES = {
+    "network": "text",
     "tracking_number": "text",
     "requesting_depot": "text",
     "collecting_depot": "text",
@@ -47,7 +48,7 @@ CONTENT = (*COLUMN_TYPES, "pallet_types", "pickup", "delivery")
 COLUMNS = ", ".join(COLUMN_TYPES)
 # What is written: the caller's fields with their defaults, and our roles, which follow from the depots.
 ROW = (
-    "id bigint, order_id bigint, network text, our_roles text[], given jsonb, pallet_types text[], pickup jsonb, "
+    "id bigint, order_id bigint, our_roles text[], given jsonb, pallet_types text[], pickup jsonb, "
     "delivery jsonb, " + ", ".join(f"{name} {kind}" for name, kind in COLUMN_TYPES.items())
 )
 
@@ -57,7 +58,9 @@ def _written(column: str) -> str:
 
 
 VALUES = ", ".join(_written(column) for column in COLUMN_TYPES)
-STOP_COLUMNS = ", ".join(("depot", *ADDRESS, "planned_date"))
+OF_STOPS = ("depot", *ADDRESS, "planned_date")
+STOP_COLUMNS = ", ".join(OF_STOPS)
+NEW_STOP, HELD_STOP = (", ".join(f"{table}.{column}" for column in OF_STOPS) for table in ("stop", "held"))
 STOPS = f"""
     ('pickup', '', {", ".join(f"r.pickup ->> '{part}'" for part in ADDRESS)}, r.collection_date),
     ('collection_depot', r.collecting_depot, {", ".join("''" for _ in ADDRESS)}, r.collection_date),
@@ -81,9 +84,9 @@ WITH given_rows AS MATERIALIZED (
     FROM ROWS FROM (jsonb_to_recordset(%(rows)s) AS ({ROW})) WITH ORDINALITY r
     ORDER BY r.ordinality
 ), made AS (
-    INSERT INTO consignments (id, order_id, network, our_roles, given, {COLUMNS}, registered, consignment_number,
+    INSERT INTO consignments (id, order_id, our_roles, given, {COLUMNS}, registered, consignment_number,
                               network_status, dispatch_state, lifecycle_status) OVERRIDING SYSTEM VALUE
-    SELECT new_id, order_id, network, our_roles, given, {VALUES}, false, '', '', 'not_needed', 'CREATED'
+    SELECT new_id, order_id, our_roles, given, {VALUES}, false, '', '', 'not_needed', 'CREATED'
     FROM given_rows r
 ), made_stops AS (
     INSERT INTO stops (consignment_id, kind, {STOP_COLUMNS})
@@ -105,11 +108,10 @@ WITH r AS MATERIALIZED (SELECT * FROM jsonb_to_record(%s) AS r ({ROW})), changed
     SET ({COLUMNS}, our_roles, given, updated_at) = ROW({VALUES}, r.our_roles, r.given, now())
     FROM r WHERE c.id = r.id
 ), changed_stops AS (
-    UPDATE stops held SET ({STOP_COLUMNS}) = ROW({", ".join(f"stop.{name}" for name in ("depot", *ADDRESS, "planned_date"))})
+    UPDATE stops held SET ({STOP_COLUMNS}) = ROW({NEW_STOP})
     FROM r CROSS JOIN LATERAL (VALUES {STOPS}) AS stop (kind, {STOP_COLUMNS})
     WHERE held.consignment_id = r.id AND held.kind = stop.kind
-      AND ({", ".join(f"held.{name}" for name in ("depot", *ADDRESS, "planned_date"))})
-          IS DISTINCT FROM ({", ".join(f"stop.{name}" for name in ("depot", *ADDRESS, "planned_date"))})
+      AND ({HELD_STOP}) IS DISTINCT FROM ({NEW_STOP})
 ), changed_pallets AS (
     INSERT INTO pallets AS held (consignment_id, number, pallet_type)
     SELECT r.id, pallet.number, pallet.pallet_type
@@ -124,9 +126,7 @@ FROM r WHERE p.consignment_id = r.id AND p.number > cardinality(r.pallet_types) 
 
 def _stored_address(kind: str) -> str:
     parts = ", ".join(f"'{part}', s.{part}" for part in ADDRESS)
-    return (
-        f"(SELECT jsonb_build_object({parts}) FROM stops s WHERE s.consignment_id = c.id AND s.kind = '{kind}')"  # noqa: S608
-    )
+    return f"(SELECT jsonb_build_object({parts}) FROM stops s WHERE s.consignment_id = c.id AND s.kind = '{kind}')"  # noqa: S608
 
 
 def _stored(column: str) -> str:
@@ -144,8 +144,8 @@ jsonb_build_object(
 """  # noqa: S608
 HELD = f"""
 SELECT o.id, o.source, o.source_key, customer.code, o.reference, o.reference_2, o.cancelled_at IS NOT NULL,
-       (SELECT jsonb_agg(jsonb_build_object(
-            'id', c.id, 'network', c.network, 'registered', c.registered, 'dispatch_state', c.dispatch_state,
+       o.copied_from, (SELECT jsonb_agg(jsonb_build_object(
+            'id', c.id, 'registered', c.registered, 'dispatch_state', c.dispatch_state,
             'content', {STORED}, 'given', c.given) ORDER BY c.id)
         FROM consignments c WHERE c.order_id = o.id)
 FROM orders o JOIN customers customer ON customer.id = o.customer_id
@@ -166,7 +166,7 @@ WITH shared AS (
 )
 INSERT INTO activity (consignment_id, kind, actor, source, warnings)
 SELECT b.one, 'number shared', %(actor)s, %(source)s, ARRAY[format(
-           'Tracking number %%s is also on order %%s: the network accepts it once, so clear it on the copy before dispatch',
+           'Tracking number %%s is also on order %%s; the network takes it once: clear it on the copy before dispatch',
            b.tracking_number, string_agg(o.source_key, ', ' ORDER BY o.id))]
 FROM both_sides b JOIN consignments c ON c.id = b.other JOIN orders o ON o.id = c.order_id
 GROUP BY b.one, b.tracking_number ORDER BY b.one
@@ -178,11 +178,15 @@ class HeldConsignment(NamedTuple):
     """A consignment as stored. `given`: what its caller said last, None when it came from elsewhere."""
 
     id: int
-    network: str
     registered: bool
     dispatch_state: str
     content: dict[str, Any]
     given: dict[str, Any] | None
+
+    @property
+    def network(self) -> str:
+        """The network it goes through."""
+        return str(self.content["network"])
 
     @property
     def dispatched(self) -> bool:
@@ -200,6 +204,7 @@ class HeldOrder(NamedTuple):
     reference: str
     reference_2: str
     cancelled: bool
+    copied_from: int | None
     consignments: list[HeldConsignment]
 
     @property
@@ -233,7 +238,7 @@ def insert(
     """Makes orders within the caller's transaction; those whose key is taken already are left out.
 
     Each is {"key", "customer": code, "reference", "reference_2", "copied_from": id or None, "consignments": [content
-    with "network", "our_roles" and "given"]}; the customers must be in the store.
+    with "our_roles" and "given"]}; the customers must be in the store.
     """
     heads = [{name: value for name, value in order.items() if name != "consignments"} for order in new]
     ids: dict[str, int] = dict(conn.execute(INSERT_ORDERS, (Jsonb(heads),)).fetchall())
@@ -261,15 +266,16 @@ def by_keys(conn: Connection, keys: Collection[str]) -> dict[str, HeldOrder]:
 
 def locked(conn: Connection, order_id: int) -> HeldOrder | None:
     """An order that nobody else changes until the caller's transaction ends; None when there is none."""
-    conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (order_id,))
+    # Consignments first, as everybody else who changes them does.
     conn.execute("SELECT FROM consignments WHERE order_id = %s ORDER BY id FOR UPDATE", (order_id,))
+    conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (order_id,))
     row = conn.execute(BY_ID, (order_id,)).fetchone()
     return _held(row) if row else None
 
 
 def _held(row: tuple[Any, ...]) -> HeldOrder:
     *head, consignments = row
-    return HeldOrder(*head, [HeldConsignment(**consignment) for consignment in consignments or ()])
+    return HeldOrder._make((*head, [HeldConsignment(**consignment) for consignment in consignments or ()]))
 
 
 def update_order(conn: Connection, order_id: int, customer: str, reference: str, reference_2: str) -> None:
@@ -329,8 +335,6 @@ def restore(conn: Connection, order: HeldOrder, actor: str, source: str) -> None
     _record(conn, order, "restored", actor, source, {"cancelled": [True, False]})
 
 
-def _record(
-    conn: Connection, order: HeldOrder, kind: str, actor: str, source: str, changes: Mapping[str, Any]
-) -> None:
+def _record(conn: Connection, order: HeldOrder, kind: str, actor: str, source: str, changes: Mapping[str, Any]) -> None:
     for consignment in order.consignments:
         activity.record(conn, consignment.id, kind, actor, source, changes)
