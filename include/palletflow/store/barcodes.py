@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from palletflow.store import activity, work_items
 from palletflow.store.connection import Connection
 
-# The kind of work that draws our own labels of a consignment anew.
+# The kinds of work that draw our own labels of a consignment anew, and that tell its network our statuses.
 RELABEL = "own_labels"
+EXPORT = "status_export"
 # Callers fill this with the barcodes of whole consignments; what those had besides is superseded.
 EXPECTED = """
 CREATE TEMP TABLE expected_barcodes (
@@ -48,6 +49,12 @@ SELECT consignment_id, c.network, string_agg(DISTINCT marked.pallet_number::text
 FROM marked JOIN consignments c ON c.id = marked.consignment_id
 WHERE stale_at IS NOT NULL GROUP BY consignment_id, c.network
 """
+# What the network did not take under the old barcodes may go under the new ones.
+UNTOLD = """
+SELECT DISTINCT c.network, c.id
+FROM expected_barcodes JOIN tracking_events t USING (consignment_id) JOIN consignments c ON c.id = t.consignment_id
+WHERE t.direction = 'exported' AND t.sent_at IS NULL
+"""
 
 
 def expect(conn: Connection, rows: Iterable[tuple[int, int, str]], actor: str, source: str) -> None:
@@ -66,11 +73,14 @@ def take_over(conn: Connection, actor: str, source: str) -> None:
     conn.execute(SUPERSEDE)
     conn.execute(EXPECT)
     stale = conn.execute(MARK_LABELS).fetchall()
+    untold = conn.execute(UNTOLD).fetchall()
     conn.execute("DROP TABLE expected_barcodes")
     for consignment_id, network, pallets in stale:
         warning = f"The barcodes changed: print new labels for pallet {pallets} before collection"
         activity.record(conn, consignment_id, "labels became stale", actor, source, warnings=[warning])
         work_items.enqueue(conn, network, RELABEL, [consignment_id])
+    for network, consignment_id in untold:
+        work_items.enqueue(conn, network, EXPORT, [consignment_id])
 
 
 CURRENT = """

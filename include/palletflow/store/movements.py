@@ -11,12 +11,10 @@ from typing import Any
 
 from palletflow.orders.consignment import Role
 from palletflow.orders.lifecycle import Outcome
-from palletflow.store import activity, whereabouts, work_items
+from palletflow.store import activity, barcodes, whereabouts, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import NoSuchConsignment
 
-# The kind of work that tells the network.
-EXPORT = "status_export"
 SOURCE = "our own report"
 STOPS = ("pickup", "collection_depot", "delivery_depot", "delivery")
 SCANS = ("onto_trunk", "receipt", "trunk_arrival", "onto_delivery_vehicle")
@@ -281,7 +279,7 @@ def _tell(
 
 def _export(conn: Connection, consignment_id: int, network: str, roles: list[str]) -> None:
     if {Role.COLLECTING, Role.DELIVERY} & set(roles):
-        work_items.enqueue(conn, network, EXPORT, [consignment_id])
+        work_items.enqueue(conn, network, barcodes.EXPORT, [consignment_id])
 
 
 def _differing(
