@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.params import Depends
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp
 
 from palletflow.desk import dispatch_routes, given, movement_routes, order_routes, refusals
+from palletflow.desk.contents import HEAD
 from palletflow.desk.gate import Admit, Gate
 from palletflow.desk.plan import Plans
 from palletflow.desk.pool import Pool
@@ -33,7 +33,7 @@ wrong, 503 that it is worth trying again.
 JUDGED_SINGLY = (given.NewOrder, given.StopEvent, given.Scan, given.RouteStop, given.Eta)
 
 
-def create_app(admit: Admit, connect: Callable[[], Connection]) -> ASGIApp:
+def create_app(admit: Admit, connect: Callable[[], Connection]) -> Gate:
     """`admit` lets callers in (palletflow.desk.gate); `connect` opens the order store."""
     app = FastAPI(
         title="Palletflow order API",

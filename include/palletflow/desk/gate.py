@@ -29,13 +29,13 @@ class Gate:
     """Lets a request through to `app` with the caller's name in `request.state.actor`."""
 
     def __init__(self, app: ASGIApp, admit: Admit) -> None:
-        self._app, self._admit = app, admit
+        self.application, self._admit = app, admit
         # Airflow's own requests share the process's threads; ours never take more of them than this.
         self._places = asyncio.Semaphore(SIZE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.application(scope, receive, send)
             return
         request = Request(scope, receive)
         try:
@@ -47,7 +47,7 @@ class Gate:
             await refusal(scope, receive, send)
             return
         async with self._places:
-            await self._app(scope, _replayed(body, receive), send)
+            await self.application(scope, _replayed(body, receive), send)
 
 
 async def _whole_body(request: Request) -> bytes:

@@ -1,0 +1,115 @@
+"""The order API in the running house: Airflow's own logins, permissions and connection to the order store."""
+
+import secrets
+from typing import Any
+
+import pytest
+import requests
+
+from palletflow.desk.app import PREFIX, create_app
+from palletflow.sandbox.house import House
+
+BASE = f"/palletflow{PREFIX}"
+ORDER = {
+    "key": "E2E-1",
+    "customer": "ACME",
+    "reference": "E2E-1",
+    "consignments": [
+        {
+            "network": "palletforce",
+            "service": "A",
+            "collection_date": "2026-07-13",
+            "weight_kg": 850,
+            "pallet_types": ["F", "F"],
+            "delivery": {"name": "Receiver", "street": "2 High Street", "town": "Leeds", "postcode": "LS1 1AA"},
+        }
+    ],
+}
+
+
+class Login:
+    """Calls the order API as somebody; `token` None: as nobody."""
+
+    def __init__(self, house: House, token: str | None) -> None:
+        self._url, self._headers = house.api.base_url, {"Authorization": f"Bearer {token}"} if token else {}
+
+    def __call__(self, method: str, path: str, **more: Any) -> requests.Response:
+        return requests.request(method, self._url + path, headers=self._headers, timeout=30, **more)
+
+
+def token_of(house: House, username: str, password: str) -> str:
+    """A token as any caller gets his."""
+    login = {"username": username, "password": password}
+    answer = requests.post(f"{house.api.base_url}/auth/token", json=login, timeout=30)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["access_token"])
+
+
+@pytest.fixture(scope="session")
+def admin(house: House) -> Login:
+    assert house.login.password, "a new house tells its password"
+    return Login(house, token_of(house, "ops", house.login.password))
+
+
+@pytest.fixture(scope="session")
+def viewer(house: House, admin: Login) -> Login:
+    password = secrets.token_urlsafe(12)
+    user = {
+        "username": "clerk", "password": password, "email": "clerk@example.com", "first_name": "Only",
+        "last_name": "Looking", "roles": [{"name": "Viewer"}],
+    }  # fmt: skip
+    made = admin("POST", "/auth/fab/v1/users", json=user)
+    assert made.ok, made.text
+    return Login(house, token_of(house, "clerk", password))
+
+
+async def nobody_yet(_request: Any, _writes: bool) -> str:
+    raise AssertionError("no request is made")
+
+
+def every_route() -> list[tuple[str, str]]:
+    """(method, path) of everything the application answers, the published OpenAPI included."""
+    app: Any = create_app(nobody_yet, lambda: None).application  # type: ignore[arg-type,return-value]
+    return [(method, f"/palletflow{route.path}") for route in app.routes for method in sorted(route.methods)]
+
+
+def test_no_route_is_open(house):
+    nobody = Login(house, None)
+    forged = Login(house, "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.")
+    routes = [*every_route(), ("GET", "/palletflow/"), ("GET", "/palletflow/docs"), ("POST", "/palletflow/x")]
+    assert len(routes) > 15
+    for method, path in routes:
+        for login in (nobody, forged):
+            answer = login(method, path)
+            assert (method, path, answer.status_code) == (method, path, 401)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            if method != "HEAD":
+                assert set(answer.json()) == {"message", "errors"}
+
+
+def test_who_may_only_look_cannot_write(viewer):
+    for method, path in every_route():
+        answer = viewer(method, path)
+        if method in ("GET", "HEAD"):
+            assert answer.status_code in (200, 404, 422), f"{method} {path}: {answer.text}"
+        else:
+            assert answer.status_code == 403, f"{method} {path}: {answer.text}"
+
+
+def test_an_order_is_made_and_seen_by_others_under_the_name_of_its_maker(admin, viewer):
+    made = admin("POST", f"{BASE}/orders", json=ORDER)
+    assert made.status_code == 201, made.text
+    seen = viewer("GET", f"{BASE}/orders/E2E-1")
+    assert seen.json()["consignments"][0]["pickup"]["name"] == "Acme Widgets Ltd"
+    feed = viewer("GET", f"{BASE}/changes", params={"limit": 1000}).json()
+    while feed["more"]:
+        feed = viewer("GET", f"{BASE}/changes", params={"limit": 1000, "after": feed["next"]}).json()
+    assert {"created": "ops"} == {
+        one["kind"]: one["actor"] for one in feed["changes"] if one["order"]["key"] == "E2E-1"
+    }
+
+
+def test_the_openapi_is_published_to_those_who_are_logged_in(viewer):
+    published = viewer("GET", f"{BASE}/openapi.json").json()
+    assert published["servers"] == [{"url": "/palletflow"}]
+    assert f"{PREFIX}/orders/{{order}}" in published["paths"]
