@@ -22,7 +22,7 @@ class Label(NamedTuple):
     """One label of one pallet. Unknown text is "", unknown values are None; long text is made to fit.
 
     `provisional`: the route is not known yet. Such a label says so in place of the delivery depot, and its `barcode`
-    is at most the tracking number. `barcode`: capital letters and digits, at most 30; None draws none.
+    is at most the tracking number. `barcode`: capital letters and digits, at most 30; "" draws none.
     `weight_kg` is the consignment's, all pallets together. `pallet` counts from 1.
     """
 
@@ -44,5 +44,5 @@ class Label(NamedTuple):
     delivery_date: date | None
     surcharges: tuple[Service, ...]
     notes: tuple[str, ...]
-    barcode: str | None
+    barcode: str
     provisional: bool

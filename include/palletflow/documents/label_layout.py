@@ -214,7 +214,7 @@ def _strip(sheet: _Sheet, label: Label) -> None:
 
 def _barcode(sheet: _Sheet, label: Label) -> None:
     foot = BOTTOM - DESCENT_OF_FOOT
-    if label.barcode is None:
+    if not label.barcode:
         sheet.line("NO BARCODE YET", LEFT, foot - 5, RIGHT - LEFT, 9, centred=True)
         return
     symbols, modules = code_128(label.barcode)

@@ -62,14 +62,12 @@ def _pages(data: bytes) -> PdfReader:
         raise _Broken(f"it is {found or 'no file known here'}, and only PDF and JPEG are printed")
     try:
         reader = PdfReader(io.BytesIO(data))
-        if not len(reader.pages):
-            raise _Broken("it has no page")
         for page in reader.pages:
             page.get_contents()
-    except _Broken:
-        raise
     except Exception as error:  # damaged PDFs fail in as many ways as there are objects in them
         raise _Broken(f"its PDF is damaged ({error})") from error
+    if not reader.pages:
+        raise _Broken("it has no page")
     return reader
 
 

@@ -106,8 +106,14 @@ class NoSuchConsignment(LookupError):
         super().__init__(f"there is no consignment {consignment_id}; it may have been deleted with its order")
 
 
-def facts(conn: Connection, consignment_id: int) -> ConsignmentFacts:
-    """Reads a consignment in one statement, so that all of it is of the same moment. Raises NoSuchConsignment."""
+def facts(conn: Connection, consignment_id: int, *, locked: bool = False) -> ConsignmentFacts:
+    """Reads a consignment in one statement, so that all of it is of the same moment.
+
+    `locked`: nobody else changes it until the caller's transaction ends. Raises NoSuchConsignment.
+    """
+    if locked:
+        # First, so that what is read below is what the transaction before this one left.
+        conn.execute("SELECT FROM consignments WHERE id = %s FOR UPDATE", (consignment_id,))
     row = conn.execute(FACTS, (consignment_id,)).fetchone()
     if row is None:
         raise NoSuchConsignment(consignment_id)
