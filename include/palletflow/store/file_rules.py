@@ -15,12 +15,12 @@ from palletflow.store.connection import Connection
 class FileRules(NamedTuple):
     """How the rows of a kind of file land. `key_column` and `number_column` are its words for the refusals.
 
-    `makes_orders`: rows make orders of the source "<network> <stream>", known by their source key; otherwise they tell
-    of consignments by tracking number. `duplicates_warn`: a number that another order has already is warned about on both
-    and lands; otherwise it is refused.
+    `order_source`: rows make orders of this source, known by their source key; None: they tell of consignments by
+    tracking number. `duplicates_warn`: a number that another order has already is warned about on both and lands;
+    otherwise it is refused.
     """
 
-    makes_orders: bool
+    order_source: str | None
     key_column: str
     number_column: str
     duplicates_warn: bool = False
@@ -124,14 +124,14 @@ WHERE m.outcome = 'created' AND s.tracking_number IS NOT NULL AND NOT s.register
 
 def prepare_changes(conn: Connection, rules: FileRules) -> None:
     """Before what differs is looked for: what a row leaves blank is taken from what we hold."""
-    if not rules.makes_orders:
+    if not rules.order_source:
         conn.execute(FILL_IN)
 
 
 def refuse(conn: Connection, rules: FileRules, values: dict[str, Any]) -> None:
     """After what differs is known: refuses what the file's rules do not allow. `values` are the import's."""
     values = {**values, "key_column": rules.key_column, "number_column": rules.number_column}
-    if rules.makes_orders:
+    if rules.order_source:
         conn.execute(REFUSE_OTHER_CONTENT, values)
         if not rules.duplicates_warn:
             conn.execute(REFUSE_TAKEN_NUMBERS, values)
@@ -141,7 +141,7 @@ def refuse(conn: Connection, rules: FileRules, values: dict[str, Any]) -> None:
 
 def with_numbers_of_their_own(conn: Connection, rules: FileRules, actor: str, source: str) -> list[int]:
     """The consignments just made that hold an imported tracking number; warns where another order has the same."""
-    made = [consignment_id for (consignment_id,) in conn.execute(NUMBERED)] if rules.makes_orders else []
+    made = [consignment_id for (consignment_id,) in conn.execute(NUMBERED)] if rules.order_source else []
     if made and rules.duplicates_warn:
         orders.warn_of_shared_numbers(conn, made, actor, source)
     return made

@@ -107,7 +107,7 @@ class Batch(NamedTuple):
     @property
     def order_source(self) -> str:
         """The source of the orders it makes."""
-        return f"{self.network} {self.stream}" if self.rules and self.rules.makes_orders else self.network
+        return (self.rules and self.rules.order_source) or self.network
 
 
 class Counts(NamedTuple):
@@ -456,7 +456,7 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock.
         network_lock.hold(conn, batch.network)
         conn.execute("ANALYZE staged (ordinal, record_key, tracking_number, reason_code)")
-        conn.execute(file_rules.MATCH_ORDERS if rules and rules.makes_orders else MATCH, values)
+        conn.execute(file_rules.MATCH_ORDERS if rules and rules.order_source else MATCH, values)
         if rules:
             file_rules.prepare_changes(conn, rules)
         conn.execute(FIND_CHANGES, values)

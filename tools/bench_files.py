@@ -1,0 +1,211 @@
+"""The speed of the CSV import: an order file into the full model, beside a raw COPY of the same final rows.
+
+`python tools/bench_files.py` prints it; tools/bench.py prints it with all the others. The yardstick copies the rows that
+the import made, into the same tables with the same indexes and constraints, in one transaction.
+"""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from palletflow import deployment
+from palletflow.deployment import Deployment
+from palletflow.intake.file_import import import_file
+from palletflow.networks.palletforce import csv_files
+from palletflow.sandbox.postgres import EmbeddedPostgres
+from palletflow.store import migrate
+from palletflow.store.connection import Connection, connect
+from palletflow.store.files import ReadFile
+
+PROJECT = Path(__file__).parents[1]
+CONSIGNMENTS = 100_000
+ROUNDS = 3
+MEGABYTE = 1 << 20
+# In the order in which foreign keys allow it.
+TABLES = (
+    "inbound_batches",
+    "orders",
+    "consignments",
+    "stops",
+    "pallets",
+    "activity",
+    "inbound_records",
+    "inbound_files",
+)
+HEADINGS = (
+    "orderReference", "customerCode", "customerAccountNumber", "collectionDate", "deliveryName", "deliveryStreetAddress",
+    "deliveryTown", "deliveryPostcode", "deliveryPhoneNumber", "deliveryContactName", "deliveryDate", "serviceName",
+    "surcharges", "palletType", "numberOfPallets", "weight", "goodsDescription", "note1", "notificationEmail",
+)  # fmt: skip
+TOWNS = (("Leeds", "LS"), ("Bristol", "BS"), ("Leicester", "LE"), ("Glasgow", "G"), ("Cardiff", "CF"), ("Hull", "HU"))
+
+
+class Figure(NamedTuple):
+    """One line of the table; see tools/bench.py."""
+
+    name: str
+    seconds: float
+    yardstick: str
+    yardstick_seconds: float
+    target: float
+
+    @property
+    def ratio(self) -> float:
+        """Time over the yardstick's time."""
+        return self.seconds / self.yardstick_seconds
+
+
+def write_orders(file: Path, count: int) -> None:
+    """An order file of so many consignments, every tenth with two pallet lines."""
+    first = date(2026, 7, 13)
+    with file.open("w", encoding="utf-8", newline="") as output:
+        writer = csv.writer(output)
+        writer.writerow(HEADINGS)
+        for number in range(count):
+            town, area = TOWNS[number % len(TOWNS)]
+            collected = first + timedelta(days=number % 5)
+            row = (
+                f"SO-{number:07d}", "ACME", "acme 001", f"{collected:%d/%m/%Y}", f"Receiver {number} Ltd",
+                f"{number % 300 + 1} High Street", town, f"{area}{number % 20 + 1} {number % 9}AA",
+                f"01632 960{number % 1000:03d}", "Goods In", f"{collected + timedelta(days=3):%d/%m/%Y}",
+                "ABCD"[number % 4], ("", "TL", "AM TL")[number % 3], "FHQO"[number % 4], str(number % 2 + 1),
+                str(100 + number % 800), "Widgets", "Call first", f"goods{number}@example.com",
+            )  # fmt: skip
+            writer.writerow(row)
+            if number % 10 == 0:
+                line = {"palletType": "H", "numberOfPallets": "1", "weight": "75"}
+                writer.writerow([row[0], row[1], *(line.get(heading, "") for heading in HEADINGS[2:])])
+
+
+def import_orders(conn: Connection, plan: Deployment, file: Path) -> ReadFile:
+    """The whole job."""
+    with file.open("rb") as content:
+        return import_file(
+            conn,
+            "palletforce",
+            csv_files.kinds(plan),
+            plan,
+            content,
+            file.name,
+            asked=None,
+            now=datetime.now(UTC),
+            run="bench",
+            actor="bench",
+            numbered=lambda _conn, _ids: None,
+        ).file
+
+
+def _columns(conn: Connection, table: str) -> str:
+    rows = conn.execute(
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+        (table,),
+    )
+    return str(rows.fetchall()[0][0])
+
+
+def copy_out(conn: Connection, folder: Path) -> None:
+    """Writes the rows of every table to a file of its own."""
+    for table in TABLES:
+        with (folder / table).open("wb") as output, conn.cursor() as cursor:
+            with cursor.copy(f"COPY {table} ({_columns(conn, table)}) TO STDOUT".encode()) as copy:
+                for block in copy:
+                    output.write(block)
+
+
+def copy_in(conn: Connection, folder: Path) -> None:
+    """The yardstick."""
+    with conn.transaction():
+        for table in TABLES:
+            with (folder / table).open("rb") as content, conn.cursor() as cursor:
+                with cursor.copy(f"COPY {table} ({_columns(conn, table)}) FROM STDIN".encode()) as copy:
+                    while block := content.read(256 << 10):
+                        copy.write(block)
+
+
+def timed(job: Callable[[], object]) -> float:
+    """Seconds a job takes."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def fresh(server: EmbeddedPostgres, plan: Deployment, name: str) -> str:
+    """A migrated, empty order store with its customers; its address."""
+    with connect(server.dsn("postgres")) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name}".encode())
+        admin.execute(f"CREATE DATABASE {name}".encode())
+    dsn = server.dsn(name)
+    migrate.upgrade(dsn)
+    return dsn
+
+
+def expect(true: bool) -> None:
+    """A benchmark of a job that did not do its work is worth nothing."""
+    if not true:
+        raise AssertionError("the measured job did not do its work")
+
+
+def row_versions(conn: Connection) -> list[tuple[object, ...]]:
+    """What changes when any row of the model gets a new version."""
+    return [
+        conn.execute(f"SELECT count(*), sum(xmin::text::bigint) FROM {table}".encode()).fetchall()[0]
+        for table in ("orders", "consignments", "stops", "pallets", "activity")
+    ]
+
+
+def import_figures() -> list[Figure]:
+    """First import and re-import under another name of 100,000 consignments."""
+    os.environ.setdefault(deployment.VARIABLE, str(PROJECT / "include" / "deployment.yaml"))
+    plan = deployment.load()
+    firsts, agains, copies = [], [], []
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        file, again = folder / "orders.csv", folder / "the same again.csv"
+        write_orders(file, CONSIGNMENTS)
+        again.write_bytes(file.read_bytes())
+        server = EmbeddedPostgres(folder / "house")
+        server.start()
+        try:
+            for round_number in range(ROUNDS):
+                print(f"CSV import: round {round_number + 1} of {ROUNDS} ...", flush=True)
+                dsn = fresh(server, plan, "imported")
+                with connect(dsn) as conn:
+                    firsts.append(timed(lambda: expect(import_orders(conn, plan, file).consignments == CONSIGNMENTS)))  # noqa: B023 - called here
+                    conn.execute("ANALYZE")
+                    before = row_versions(conn)
+                    agains.append(timed(lambda: expect(import_orders(conn, plan, again).landed == 0)))  # noqa: B023
+                    expect(row_versions(conn) == before)
+                    conn.execute("DELETE FROM inbound_files WHERE name = %s", (again.name,))
+                    conn.execute("DELETE FROM inbound_batches WHERE id = (SELECT max(id) FROM inbound_batches)")
+                    copy_out(conn, folder)
+                    with connect(fresh(server, plan, "copied")) as other:
+                        with conn.cursor() as cursor:
+                            for table in ("customers",):
+                                rows = io.BytesIO()
+                                with cursor.copy(f"COPY {table} TO STDOUT".encode()) as copy:
+                                    for block in copy:
+                                        rows.write(block)
+                                with other.cursor() as target, target.copy(f"COPY {table} FROM STDIN".encode()) as copy:
+                                    copy.write(rows.getvalue())
+                        copies.append(timed(lambda: copy_in(other, folder)))  # noqa: B023
+        finally:
+            server.remove()
+    name = f"CSV import of {CONSIGNMENTS:,} consignments"
+    return [
+        Figure(name, min(firsts), "raw COPY of the same final rows", min(copies), 2.5),
+        Figure("the same again under another name", min(agains), "the first import", min(firsts), 0.4),
+    ]
+
+
+if __name__ == "__main__":
+    for figure in import_figures():
+        print(figure, f"ratio {figure.ratio:.2f}, target {figure.target}")
