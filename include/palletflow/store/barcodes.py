@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from palletflow.store import activity, work_items
 from palletflow.store.connection import Connection
 
-# The kinds of work that draw our own labels of a consignment anew, and that tell its network our statuses.
+# The kinds of work that draw our own labels of a consignment anew, fetch one pallet's from its network (key
+# "<consignment id>:<pallet number>"), and tell the network our statuses.
 RELABEL = "own_labels"
+REFETCH = "network_labels"
 EXPORT = "status_export"
 # Callers fill this with the barcodes of whole consignments; what those had besides is superseded.
 EXPECTED = """
@@ -43,9 +45,10 @@ WITH marked AS (
     LEFT JOIN pallet_barcodes b ON (b.consignment_id, b.barcode) = (held.consignment_id, held.barcode)
     WHERE d.id = held.id AND held.kind IN ('LABEL', 'NETWORK_LABEL') AND (held.barcode <> '' OR held.provisional)
       AND (held.stale_at IS NULL) = (b.state = 'superseded' OR b.state IS NULL)
-    RETURNING d.consignment_id, d.pallet_number, d.stale_at
+    RETURNING d.consignment_id, d.pallet_number, d.stale_at, d.kind
 )
-SELECT consignment_id, c.network, string_agg(DISTINCT marked.pallet_number::text, ', ')
+SELECT consignment_id, c.network, string_agg(DISTINCT marked.pallet_number::text, ', '),
+       array_agg(DISTINCT marked.pallet_number) FILTER (WHERE marked.kind = 'NETWORK_LABEL')
 FROM marked JOIN consignments c ON c.id = marked.consignment_id
 WHERE stale_at IS NOT NULL GROUP BY consignment_id, c.network
 """
@@ -75,12 +78,35 @@ def take_over(conn: Connection, actor: str, source: str) -> None:
     stale = conn.execute(MARK_LABELS).fetchall()
     untold = conn.execute(UNTOLD).fetchall()
     conn.execute("DROP TABLE expected_barcodes")
-    for consignment_id, network, pallets in stale:
+    for consignment_id, network, pallets, fetched in stale:
         warning = f"The barcodes changed: print new labels for pallet {pallets} before collection"
         activity.record(conn, consignment_id, "labels became stale", actor, source, warnings=[warning])
         work_items.enqueue(conn, network, RELABEL, [consignment_id])
+        work_items.enqueue(conn, network, REFETCH, [f"{consignment_id}:{pallet}" for pallet in fetched or ()])
     for network, consignment_id in untold:
         work_items.enqueue(conn, network, EXPORT, [consignment_id])
+
+
+WITHDRAW = """
+UPDATE pallet_barcodes SET state = 'superseded', superseded_at = now()
+WHERE consignment_id = %s AND state IN ('expected', 'confirmed')
+"""
+WITHDRAW_LABELS = """
+UPDATE documents SET stale_at = now()
+WHERE consignment_id = %s AND kind IN ('LABEL', 'NETWORK_LABEL') AND stale_at IS NULL
+"""
+
+
+def withdraw(conn: Connection, consignment_id: int, actor: str, source: str) -> None:
+    """Takes a consignment's barcodes and labels back, as its number or service is no longer the one they carry.
+
+    [PF-3-15] Within the caller's transaction; writes nothing when there are none.
+    """
+    replaced = conn.execute(WITHDRAW, (consignment_id,)).rowcount
+    stale = conn.execute(WITHDRAW_LABELS, (consignment_id,)).rowcount
+    if replaced or stale:
+        warnings = ["The barcodes are void: do not use the labels printed so far"] if stale else []
+        activity.record(conn, consignment_id, "barcodes withdrawn", actor, source, warnings=warnings)
 
 
 CURRENT = """

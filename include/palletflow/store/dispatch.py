@@ -33,7 +33,7 @@ ORDER BY c.id
 """  # noqa: S608
 HELD_BY_ORDER = """
 SELECT c.id, c.network, c.dispatch_state, c.registered, c.requesting_depot, o.cancelled_at IS NOT NULL,
-       t.trip, t.resource, t.auto_complete, t.sent_at
+       t.trip, t.resource, t.auto_complete
 FROM consignments c JOIN orders o ON o.id = c.order_id LEFT JOIN dispatch_tasks t ON t.consignment_id = c.id
 WHERE c.order_id = %s ORDER BY c.id FOR UPDATE OF c
 """
@@ -224,7 +224,7 @@ def assign(
     }  # fmt: skip
     assigned = False
     for row in conn.execute(HELD_BY_ORDER, (order_id,)).fetchall():
-        consignment_id, held_network, state, registered, held_depot, cancelled, *held, _ = row
+        consignment_id, held_network, state, registered, held_depot, cancelled, *held = row
         as_wanted = (
             held == [trip, resource, auto_complete] and held_network == network and held_depot == (depot or held_depot)
         )
@@ -241,7 +241,9 @@ def assign(
 
 
 def complete(conn: Connection, order_id: int, actor: str) -> None:
-    """Completes the task: the consignment waits to be sent and the work is queued. Repeating it changes nothing.
+    """Completes the task: the consignment waits to be sent and the work is queued.
+
+    Repeating it changes nothing, but releases work that was given up because nothing reached the network.
 
     After a definite refusal by the network this begins the next attempt [PF-7-7]; after faults found before the call
     it does not. Raises DispatchRefused without a task, for a cancelled order and while an outcome is unknown.
@@ -250,7 +252,10 @@ def complete(conn: Connection, order_id: int, actor: str) -> None:
     if not rows:
         raise DispatchRefused("PF-7-1", f"Order {order_id} has no consignment to dispatch")
     for consignment_id, network, state, registered, _, cancelled, trip, *_ in rows:
-        if state in ("waiting", "completed"):
+        if state == "completed":
+            continue
+        if state == "waiting":
+            work_items.enqueue(conn, network, DISPATCH, [consignment_id])
             continue
         if trip is None:
             raise DispatchRefused("PF-7-1", "The order is on no trip with a network's resource; assign one first")

@@ -51,6 +51,13 @@ MARK_STALE = """
 UPDATE documents SET stale_at = now()
 WHERE consignment_id = %s AND kind = %s AND stale_at IS NULL AND id <> ALL (%s)
 """
+# Drawn by the network before we knew the barcodes it prints.
+NAME_NETWORK_LABELS = """
+UPDATE documents d SET barcode = b.barcode
+FROM pallet_barcodes b
+WHERE d.consignment_id = %s AND d.kind = 'NETWORK_LABEL' AND d.barcode = '' AND d.stale_at IS NULL
+  AND (b.consignment_id, b.pallet_number) = (d.consignment_id, d.pallet_number) AND b.state IN ('expected', 'confirmed')
+"""
 
 
 class Document(NamedTuple):
@@ -144,3 +151,8 @@ def current_labels(conn: Connection, consignment_ids: Sequence[int]) -> list[Sto
 def mark_stale(conn: Connection, consignment_id: int, kind: str, keep: Sequence[int] = ()) -> int:
     """Marks the good documents of a kind as no longer good, but for those with the ids in `keep`; how many."""
     return conn.execute(MARK_STALE, (consignment_id, kind, list(keep))).rowcount
+
+
+def name_network_labels(conn: Connection, consignment_id: int) -> None:
+    """Notes on the network's labels the barcodes of their pallets, so that a later change makes them stale."""
+    conn.execute(NAME_NETWORK_LABELS, (consignment_id,))

@@ -1,17 +1,26 @@
 """Turns an Airflow connection of type 'palletforce' into a client."""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow import deployment
+from palletflow.airflow import order_store
 from palletflow.checked_yaml import FileFault
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured, NetworkError
 from palletflow.networks.palletforce import settings
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper, preview
+from palletflow.networks.palletforce.work import Access, Reach
+from palletflow.store.connection import Connection, connect
+from palletflow.work.budget import CallBudget
+from palletflow.work.flagged import require_unflagged
 
 
 class PalletforceHook(BaseHook):
@@ -84,3 +93,38 @@ def translator(plan: Deployment, depot: str) -> Mapper:
     """The mapper for records that came through a depot's connection. Raises FileFault, Misconfigured."""
     settings = PalletforceHook(depot_connection(plan, depot)).settings(depot)
     return Mapper(plan, settings.local_time, settings.import_unaccepted)
+
+
+@contextmanager
+def reaching(plan: Deployment) -> Iterator[Reach]:
+    """Opens every depot's way to the network for handlers of work items, whose threads cannot ask Airflow.
+
+    All processes share one call budget a connection, and no client waits out a pause: the queue does. A connection that
+    is wrong stops only its own depot.
+    """
+    open_connection = partial(connect, order_store.dsn())
+    accesses: dict[str, Access] = {}
+    wrong: dict[str, str] = {}
+    with ExitStack() as opened:
+        for depot, name in plan.network(NETWORK).depots.items():
+            try:
+                checked = PalletforceHook(name).settings(depot)
+            except Misconfigured as error:
+                wrong[depot] = error.detail
+                continue
+            except AirflowNotFoundException:
+                wrong[depot] = "there is no Airflow connection of this id"
+                continue
+            mapper = Mapper(plan, checked.local_time, checked.import_unaccepted)
+            budget = opened.enter_context(CallBudget(open_connection, name, checked.max_in_flight))
+            client = PalletforceClient(checked, mapper.template.aliases, budget=budget, patient=False)
+            accesses[depot] = Access(opened.enter_context(client), mapper)
+
+        def reach(conn: Connection, depot: str) -> Access:
+            name = depot_connection(plan, depot)
+            if depot in wrong:
+                raise Misconfigured(name, "Settings", wrong[depot])
+            require_unflagged(conn, name, accesses[depot].client.check)
+            return accesses[depot]
+
+        yield reach

@@ -89,6 +89,11 @@ def pallet_counts(pallet_types: Sequence[str]) -> dict[str, int]:
     return {kind: pallet_types.count(kind) for kind in dict.fromkeys(pallet_types)}
 
 
+def in_sending_order(pallet_types: Sequence[str]) -> list[str]:
+    """The types with equal ones together, as the wire counts pallets."""
+    return [kind for kind, count in pallet_counts(pallet_types).items() for _ in range(count)]
+
+
 def whole_spaces(shipment: Shipment, form: Form) -> int:
     """Pallet spaces as a whole number, part of one counted as one; by type when the order gives none [PF-2.1-12]."""
     spaces = shipment.pallet_spaces

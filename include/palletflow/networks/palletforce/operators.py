@@ -1,6 +1,6 @@
-"""Airflow operators for Palletforce: arguments in, counts out; the work is in pull.py and fetch.py."""
+"""Airflow operators for Palletforce: arguments in, counts out; the work is in pull.py, fetch.py and handlers.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -10,13 +10,18 @@ from airflow.sdk import BaseOperator, Context
 from palletflow import deployment
 from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
+from palletflow.airflow.work import DrainOperator
 from palletflow.deployment import Deployment
+from palletflow.documents.storage import open_storage
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.fetch import fetch_consignment
-from palletflow.networks.palletforce.hook import PalletforceHook, depot_connection
-from palletflow.networks.palletforce.mapper import Mapper
+from palletflow.networks.palletforce.handlers import handlers
+from palletflow.networks.palletforce.hook import PalletforceHook, depot_connection, reaching
+from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
+from palletflow.networks.palletforce.work import DISPATCH, NETWORK_LABELS, OWN_LABELS, ROUTING
 from palletflow.store.connection import Connection
+from palletflow.work.handling import Handler
 
 
 class _Opened(NamedTuple):
@@ -99,3 +104,18 @@ class PalletforceFetchOperator(PalletforceOperator):
             )
         self.log.info("Consignment %s: %s", self.tracking_number, counts.outcomes())
         return counts._asdict()
+
+
+class PalletforceDispatchOperator(DrainOperator):
+    """Works off dispatches, routing and labels; XCom gets {kind: {outcome: count}}."""
+
+    network = NETWORK
+    # How many at once; calls keep to the budget of their connection besides.
+    limits: Mapping[str, int] = {DISPATCH: 6, ROUTING: 4, NETWORK_LABELS: 6, OWN_LABELS: 2}
+
+    @contextmanager
+    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
+        """Raises FileFault, DatabaseUnavailable."""
+        plan = deployment.load()
+        with reaching(plan) as reach:
+            yield handlers(plan, reach, open_storage(), lambda: datetime.now(UTC))

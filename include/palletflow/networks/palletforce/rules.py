@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from palletflow.networks.palletforce import manifest
+from palletflow.networks.palletforce.imported_numbers import imported_number_fault
 from palletflow.networks.palletforce.manifest import Form, Shipment
 from palletflow.orders.consignment import Address
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import Company
 
-TRACKING_NUMBER = re.compile("[0-9]{13}")
 DEPOT = re.compile("[0-9]{3}")
 COUNTRY = re.compile("[A-Z]{2}")
 TWO_DIGITS = re.compile("([0-9]{2})?")
@@ -43,11 +43,6 @@ def wrong_values(shipment: Shipment, form: Form, ours: Collection[str]) -> list[
         *_freight(shipment, form),
         *_lengths(shipment, form),
     ]
-
-
-def imported_number(number: str, ours: Collection[str]) -> list[Fault]:
-    """What is wrong with an imported tracking ID; nothing with none [PF-6-2]."""
-    return list(_tracking_number(number, ours))
 
 
 def preflight(
@@ -112,28 +107,19 @@ def _registered_elsewhere(facts: ConsignmentFacts, company: Company) -> Iterator
 def _tracking_number(number: str, ours: Collection[str]) -> Iterator[Fault]:
     if not number:
         return
-    codes = ", ".join(sorted(ours))
-    if not TRACKING_NUMBER.fullmatch(number):
-        digits = number.isascii() and number.isdigit()
-        has = f"has {len(number)}" if digits else "has other characters than digits"
+    fault = imported_number_fault(number, ours)
+    if fault is not None:
         yield Fault(
             "BAD_TRACKING_NUMBER",
             "tracking_number",
-            f"a tracking number has exactly 13 digits; '{number}' {has}",
-            "Enter all 13 digits, or clear the field so that the network gives a number",
-        )
-    elif not number.startswith(tuple(ours)):
-        yield Fault(
-            "BAD_TRACKING_NUMBER",
-            "tracking_number",
-            f"a tracking number begins with one of our depot codes ({codes}); '{number}' does not",
+            fault,
             "Correct the number, or clear the field so that the network gives one",
         )
 
 
 def _of_requesting_depot(facts: ConsignmentFacts, ours: Collection[str]) -> Iterator[Fault]:
     number, depot = facts.tracking_number, facts.requesting_depot
-    if TRACKING_NUMBER.fullmatch(number) and number.startswith(tuple(ours)) and not number.startswith(depot):
+    if number and imported_number_fault(number, ours) is None and not number.startswith(depot):
         yield Fault(
             "BAD_TRACKING_NUMBER",
             "tracking_number",
