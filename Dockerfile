@@ -12,7 +12,7 @@ COPY --chown=airflow:0 include/palletflow src/include/palletflow
 RUN pip install --no-cache-dir --no-deps ./src && rm -r src
 
 # Volumes take over the owner of the folder they are mounted on.
-RUN mkdir documents
+RUN mkdir documents files
 
 # The deployment file and the import templates it names lie beside each other.
 COPY --chown=airflow:0 include/*.yaml include/

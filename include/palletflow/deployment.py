@@ -1,6 +1,7 @@
 """The deployment file: this haulier's depots, customers and switches. No secrets; those live in Airflow connections.
 
-Its path is in the environment variable PALLETFLOW_DEPLOYMENT, its schema beside this module.
+Its path is in the environment variable PALLETFLOW_DEPLOYMENT, its schema beside this module. PALLETFLOW_FILES names the
+folder in which the watched folders of networks lie; without it they lie where this file does.
 """
 
 import os
@@ -16,6 +17,7 @@ from palletflow.orders.consignment import Address
 
 SCHEMA = Path(__file__).with_name("deployment.schema.json")
 VARIABLE = "PALLETFLOW_DEPLOYMENT"
+FILES = "PALLETFLOW_FILES"
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def _network(entry: Mapping[str, Any], folder: Path) -> NetworkDeployment:
             status_import=entry["switches"].get("status_import", True),
             status_export=entry["switches"].get("status_export", True),
         ),
-        folder=folder / files["folder"] if "folder" in files else None,
+        folder=Path(os.environ.get(FILES) or folder) / files["folder"] if "folder" in files else None,
         sftp=files.get("sftp"),
     )
 

@@ -116,6 +116,7 @@ def environment(settings: HouseSettings, server: str, environ: Mapping[str, str]
         "AIRFLOW_CONN_ORDER_STORE": with_database(server, ORDER_STORE_DATABASE),
         "PALLETFLOW_DEPLOYMENT": str(settings.deployment),
         "PALLETFLOW_DOCUMENTS": str(settings.home / "documents"),
+        "PALLETFLOW_FILES": str(settings.home / "files"),
         # Tasks talk to this machine directly, whatever proxy leads outside.
         "NO_PROXY": _joined(environ.get("NO_PROXY") or environ.get("no_proxy"), "127.0.0.1", "localhost", "::1"),
         "PYTHONUNBUFFERED": "1",

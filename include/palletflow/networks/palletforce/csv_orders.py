@@ -24,6 +24,7 @@ from palletflow.networks.palletforce.csv_cells import (
     whole,
 )
 from palletflow.networks.palletforce.imported_numbers import imported_number_fault
+from palletflow.networks.palletforce.manifest import in_sending_order
 from palletflow.orders.calendar import add_working_days
 from palletflow.orders.consignment import Address, Consignment, roles
 from palletflow.store.file_rules import FileRules
@@ -121,7 +122,9 @@ class Orders:
         self.required = tuple((column.name,) for column in self._columns if column.required)
         self._services = template.codes["services"]
         self._spaces = {kind: Decimal(n) for kind, n in template.sections["dispatch"]["spaces_per_type"].items()}
-        self._depots = frozenset(plan.network(NETWORK).depots)
+        ours = plan.network(NETWORK)
+        self._depots = frozenset(ours.depots)
+        self._numbers_allowed = ours.switches.imported_tracking_id
         self._customers = {code.casefold(): customer for code, customer in plan.customers.items()}
         self._accounts: dict[str, str] = {}
         for (network, account), customer in plan.accounts.items():
@@ -199,7 +202,7 @@ class Orders:
         delivery_date = self._delivery_date(values, faults)
         self._check_amazon(values, faults)
         number = values["trackingNumber"]
-        fault = imported_number_fault(number, self._depots) if number else None
+        fault = self._number_fault(number) if number else None
         if fault:
             faults.append(Fault("BAD_TRACKING_NUMBER", "trackingNumber", fault))
         pallet_types = [line["palletType"] for line in lines for _ in range(line["numberOfPallets"])]
@@ -244,13 +247,18 @@ class Orders:
             notification_email=values["notificationEmail"],
             notification_sms=values["notificationSms"],
             notification_twitter="",
-            pallet_types=pallet_types,
+            pallet_types=in_sending_order(pallet_types),
             barcodes=[],
             pickup=pickup,
             delivery=_address("delivery", values)._replace(
                 contact=values["deliveryContactName"] or values["deliveryName"]
             ),
         )
+
+    def _number_fault(self, number: str) -> str | None:
+        if not self._numbers_allowed:
+            return "imported tracking IDs are switched off in the deployment file"
+        return imported_number_fault(number, self._depots)
 
     def _pickup(self, values: Mapping[str, Any], default: Address | None, faults: list[Fault]) -> Address:
         """[PF-8.2-4] The address given, or the customer's own with the phone and contact that are given."""
