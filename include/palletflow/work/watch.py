@@ -28,8 +28,9 @@ async def unattended_work(
     The same untouched work is told of again only after a while that doubles, as it may wait for a free worker. A lost
     order store is looked for until it is back; what came due meanwhile is told of then.
     """
-    teller, failures = _Teller(), 0
+    failures = 0
     while True:
+        teller = _Teller()
         try:
             watch = await WorkWatch.open(await find_dsn(), network, kinds)
             try:
