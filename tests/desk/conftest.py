@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
+from tests.desk.desk_orders import DEPLOYMENT
 
 from palletflow.desk.app import create_app
 from palletflow.store.connection import connect
-
-PROJECT = Path(__file__).parents[2]
-DEPLOYMENT = PROJECT / "include" / "deployment.yaml"
 
 
 class Served:
@@ -24,7 +22,7 @@ class Served:
     def __init__(self, app: Any) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
         while not self._server.started:
@@ -42,6 +40,9 @@ class Api:
     def __init__(self, url: str) -> None:
         self.url = f"{url}/api/v1"
         self._session = requests.Session()
+
+    def close(self) -> None:
+        self._session.close()
 
     def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         return self._session.request(method, self.url + path, json=body, timeout=30, **more)
@@ -78,25 +79,7 @@ def served(dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
 
 
 @pytest.fixture
-def api(served: Served) -> Api:
-    return Api(served.url)
-
-
-def order(key: str = "SO-1", **more: Any) -> dict[str, Any]:
-    """An order with one consignment; `more` goes into the consignment, or into the order where it has such a field."""
-    consignment = {
-        "network": "palletforce",
-        "service": "A",
-        "collection_date": "2026-07-13",
-        "weight_kg": 850,
-        "pallet_types": ["F", "F"],
-        "delivery": {
-            "name": "Receiver",
-            "street": "2 High Street",
-            "town": "Leeds",
-            "postcode": "LS1 1AA",
-            "phone": "0113 496 0001",
-        },
-    }
-    of_order = {name: more.pop(name) for name in ("customer", "reference", "reference_2") if name in more}
-    return {"key": key, "customer": "ACME", "reference": key, **of_order, "consignments": [{**consignment, **more}]}
+def api(served: Served) -> Iterator[Api]:
+    speaking = Api(served.url)
+    yield speaking
+    speaking.close()

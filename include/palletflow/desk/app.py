@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.params import Depends
 from fastapi.security import HTTPBearer
 
-from palletflow.desk import dispatch_routes, given, movement_routes, order_routes, refusals
+from palletflow.desk import dispatch_routes, document_routes, given, movement_routes, order_routes, refusals
 from palletflow.desk.contents import HEAD
 from palletflow.desk.gate import Admit, Gate
 from palletflow.desk.plan import Plans
@@ -48,7 +48,7 @@ def create_app(admit: Admit, connect: Callable[[], Connection]) -> Gate:
     app.state.pool = Pool(connect)
     app.state.plans = Plans()
     refusals.install(app)
-    for routes in (order_routes, dispatch_routes, movement_routes):
+    for routes in (order_routes, dispatch_routes, movement_routes, document_routes):
         app.include_router(routes.router, prefix=PREFIX)
     published = app.openapi
     app.openapi = lambda: _with_more_schemas(published())  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from palletflow.desk.given import READ_ONLY, ConsignmentContent, OrderContent
@@ -12,6 +13,7 @@ from palletflow.orders.calendar import add_working_days
 from palletflow.store.orders import ADDRESS, CONTENT, HeldConsignment, HeldOrder
 
 HEAD = ("customer", "reference", "reference_2")
+QUANTITIES = ("weight_kg", "pallet_spaces")
 DATES = ("collection_date", "delivery_date")
 NESTED = ("pickup", "delivery", "northern_ireland")
 # What a network gives its consignments, and our own orders do not have before dispatch.
@@ -98,6 +100,8 @@ def faults(order: OrderContent, networks: Networks, held: HeldOrder | None = Non
             continue
         content = filled(said(consignment), order.customer, networks)
         if content["pickup"] is None:
+            if order.customer not in networks.plan.customers:
+                continue
             detail = "the customer has no collection address in the deployment file, so the order must say where"
             found.append(Fault(f"{under}.pickup", "required", detail))
             continue
@@ -108,7 +112,7 @@ def faults(order: OrderContent, networks: Networks, held: HeldOrder | None = Non
             content["tracking_number"] = ""
         entry = networks.entry(consignment.network)
         for fault in entry.faults(networks.plan, _as_domain(order, content, networks)):
-            found.append(Fault(f"{under}.{fault.field}", fault.code, fault.reason))
+            found.append(Fault(f"{under}.{fault.field}", fault.code, f"{fault.reason}. {fault.remedy}"))
     return found
 
 
@@ -117,9 +121,10 @@ def _as_domain(order: OrderContent, content: Content, networks: Networks) -> dom
         name: date.fromisoformat(day) if (day := content[name]) else None
         for name in ("collection_date", "delivery_date")
     }
+    quantities = {name: Decimal(str(content[name])) if content[name] else None for name in QUANTITIES}
     places = {name: domain.Address(**content[name]) for name in ("pickup", "delivery")}
     fields = {
-        **content, **NOT_YET, **days, **places, "customer_code": order.customer, "reference": order.reference,
+        **content, **NOT_YET, **days, **quantities, **places, "customer_code": order.customer, "reference": order.reference,
         "reference_2": order.reference_2, "our_roles": roles(content, networks),
     }  # fmt: skip
     return domain.Consignment(**{name: fields[name] for name in domain.Consignment._fields})

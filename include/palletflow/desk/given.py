@@ -4,7 +4,6 @@ Only what no order can do without is required here. What a network wants before 
 when it is dispatched, all of it together, so that an order can be entered before everything about it is known.
 """
 
-import difflib
 import re
 from datetime import date
 from decimal import Decimal
@@ -89,22 +88,9 @@ StopName = Literal["pickup", "collection_depot", "delivery_depot", "delivery"]
 
 
 class Given(BaseModel):
-    """Refuses fields it does not know, and says which one was probably meant."""
+    """Refuses fields it does not know."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _hint(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for name in data:
-                if name not in cls.model_fields:
-                    near = difflib.get_close_matches(str(name), list(cls.model_fields), n=1)
-                    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(cls.model_fields)}"
-                    raise PydanticCustomError(
-                        "unknown_field", "there is no field '{name}'; {hint}", {"name": str(name)[:100], "hint": hint}
-                    )
-        return data
 
 
 class Shown(Given):
@@ -357,3 +343,15 @@ class Labels(Given):
     orders: list[Annotated[str, StringConstraints(pattern=KEY_OR_ID)]] = Field([], max_length=200)
     consignments: list[RowId] = Field([], max_length=200)
     format: Literal["pdf", "zpl"] = "pdf"
+
+
+KNOWN_FIELDS = sorted(
+    {
+        name
+        for model in (
+            NewOrder, ConsignmentContent, AddressContent, ManyOrders, Reason, NewKey, Trip, StopEvent, Scan, RouteStop,
+            Eta, Reports, Labels,
+        )
+        for name in model.model_fields
+    }
+)  # fmt: skip

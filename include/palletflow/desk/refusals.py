@@ -4,6 +4,7 @@
 413 too large, 422 the content breaks a rule, 503 try again later. A stack trace is never shown.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from palletflow.checked_yaml import FileFault
 from palletflow.desk import shown
+from palletflow.desk.given import KNOWN_FIELDS
 from palletflow.documents.storage import DocumentLost, StorageUnavailable
 from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
 
@@ -74,6 +76,9 @@ def _place(under: str, parts: Iterable[Any]) -> str:
 
 
 def _detail(entry: Mapping[str, Any]) -> str:
+    if entry["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(entry["loc"][-1]), KNOWN_FIELDS, n=1)
+        return f"there is no such field; did you mean '{near[0]}'?" if near else "there is no such field"
     pattern = entry.get("ctx", {}).get("pattern")
     if pattern is not None and entry["type"] == "string_pattern_mismatch":
         return f"holds a character that may not be here (allowed: {pattern})"

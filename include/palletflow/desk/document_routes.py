@@ -1,0 +1,205 @@
+"""Addresses of documents: added, listed, fetched; and labels, of one order or of many as one print job."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from palletflow.desk import shown
+from palletflow.desk.context import Context, InContext, OrderId
+from palletflow.desk.entering import SOURCE
+from palletflow.desk.given import Labels
+from palletflow.desk.refusals import Fault, Refused, conflict, documented, of_content, unknown
+from palletflow.discovery import network_part
+from palletflow.documents import label_zpl, media, printing
+from palletflow.documents.storage import MOST_BYTES, Storage, open_storage
+from palletflow.store import consignments, documents, order_reading
+from palletflow.store.documents import Document, StoredDocument
+from palletflow.work.handling import WorkItem
+
+# What people and other systems add; labels are made by us or the network.
+ADDED = Literal["POD", "SIGNATURE", "PHOTO", "PAPERWORK", "OTHER"]
+LabelFormat = Literal["pdf", "zpl"]
+BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+LABELS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The labels, one page or ^XA..^XZ a pallet.", "content": {media.PDF: BYTES, media.ZPL: BYTES}}
+}
+# Labels drawn while somebody waits for them are no item of the queue.
+BY_HAND = WorkItem(0, "", "own_labels", "", 1, 0, UUID(int=0), datetime.min.replace(tzinfo=UTC))
+
+router = APIRouter(tags=["documents"])
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post(
+    "/orders/{order}/documents",
+    status_code=201,
+    responses=documented(404, 413),
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": BYTES}}},
+)
+def add(
+    order_id: OrderId,
+    within: InContext,
+    data: Annotated[bytes, Depends(_body)],
+    kind: ADDED,
+    name: Annotated[
+        str, Query(min_length=1, max_length=200, description="A file name; made safe and given the right ending.")
+    ],
+    consignment_id: Annotated[int | None, Query(ge=1, le=2**62, description="When it is of one consignment.")] = None,
+    pallet_number: Annotated[int | None, Query(ge=1, le=99)] = None,
+) -> shown.Document:
+    """Adds a document: its bytes are the body. PDF, JPEG, PNG, TIFF, GIF and ZPL are taken; what it is, is seen from
+    the bytes and not from its name. The same document again is the same document."""
+    media_type = media.sniff(data)
+    faults = []
+    if not 1 <= len(data) <= MOST_BYTES:
+        faults.append(Fault("body", "size", f"a document has 1 to {MOST_BYTES:,} bytes, not {len(data):,}"))
+    elif media_type is None:
+        faults.append(Fault("body", "media_type", "is none of PDF, JPEG, PNG, TIFF, GIF, ZPL"))
+    if consignment_id and consignment_id not in order_reading.consignments_of_order(within.conn, order_id):
+        faults.append(Fault("consignment_id", "unknown", f"the order has no consignment {consignment_id}"))
+    if pallet_number and not consignment_id:
+        faults.append(Fault("pallet_number", "together", "say of which consignment"))
+    if faults or media_type is None:
+        raise of_content(faults)
+    stored = open_storage().put(data)
+    document = Document(
+        order_id=order_id,
+        consignment_id=consignment_id,
+        pallet_number=pallet_number,
+        kind=kind,
+        name=media.safe_name(name, media_type),
+        media_type=media_type,
+        size=stored.size,
+        sha256=stored.sha256,
+        source=SOURCE,
+        actor=within.actor,
+    )
+    with within.conn.transaction():
+        added = documents.by_id(within.conn, documents.add(within.conn, document))
+    assert added is not None, "it has just been added"
+    return _shown(added)
+
+
+@router.get("/orders/{order}/documents", responses=documented(404))
+def listed(order_id: OrderId, within: InContext) -> shown.Documents:
+    """The documents of an order and its consignments, labels included, oldest first."""
+    return shown.Documents(documents=[_shown(one) for one in documents.of_order(within.conn, order_id)])
+
+
+@router.get(
+    "/documents/{id}",
+    response_class=Response,
+    responses={200: {"description": "The bytes.", "content": {"application/octet-stream": BYTES}}, **documented(404)},
+)
+def fetch(document_id: Annotated[int, Path(alias="id", ge=1, le=2**62)], within: InContext) -> Response:
+    """The bytes of a document, as a download."""
+    found = documents.by_id(within.conn, document_id)
+    if found is None:
+        raise unknown("document", "id", document_id)
+    return _download(open_storage().read(found.sha256), found.media_type, found.name)
+
+
+@router.get("/orders/{order}/labels", response_class=Response, responses={**LABELS, **documented(404, 409)})
+def labels(
+    order_id: OrderId,
+    within: InContext,
+    label_format: Annotated[LabelFormat, Query(alias="format")] = "pdf",
+) -> Response:
+    """The labels of an order, one a pallet. They are drawn if they are not there yet; 409 without a tracking number."""
+    return _print(within, order_reading.consignments_of_order(within.conn, order_id), label_format)
+
+
+@router.post("/labels", response_class=Response, responses={**LABELS, **documented(400, 404, 409, 413)})
+def many_labels(wanted: Labels, within: InContext) -> Response:
+    """The labels of many orders and consignments as one print job, in the order given: first orders, then
+    consignments."""
+    ids = [
+        number
+        for order in wanted.orders
+        for number in order_reading.consignments_of_order(within.conn, within.order_id(order))
+    ]
+    ids = list(dict.fromkeys([*ids, *wanted.consignments]))
+    if not ids:
+        raise of_content([Fault("", "required", "name at least one order or consignment")])
+    return _print(within, ids, wanted.format)
+
+
+def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelFormat) -> Response:
+    found = [_facts(within, number) for number in consignment_ids]
+    numberless = [facts for facts in found if not facts.tracking_number]
+    if numberless:
+        raise Refused(
+            409,
+            "There are no labels without a tracking number",
+            [
+                Fault(
+                    f"consignment {facts.id}",
+                    "PF-6-9",
+                    "its number comes with dispatch; one that is known before is the order's tracking_number",
+                )
+                for facts in numberless
+            ],
+        )
+    if label_format == "zpl":
+        drawn = [label_zpl.draw(label) for facts in found for label in _labels(within, facts)]
+        return _download(b"".join(drawn), media.ZPL, "labels.zpl")
+    storage = open_storage()
+    current = documents.current_labels(within.conn, consignment_ids)
+    for facts in found:
+        held = {label.pallet_number for label in current if label.consignment_id == facts.id}
+        if not held >= {pallet.number for pallet in facts.pallets}:
+            _draw(within, facts, storage)
+    current = documents.current_labels(within.conn, consignment_ids)
+    if not current:
+        raise conflict("cancelled", "There is no label to print: the order is cancelled")
+    return _download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
+
+
+def _facts(within: Context, consignment_id: int) -> consignments.ConsignmentFacts:
+    try:
+        return consignments.facts(within.conn, consignment_id)
+    except consignments.NoSuchConsignment as error:
+        raise unknown("consignment", "id", consignment_id) from error
+
+
+def _labels(within: Context, facts: consignments.ConsignmentFacts) -> Sequence[Any]:
+    own = network_part(facts.network, "labels")
+    template = within.networks.mappers[facts.network].template
+    depot = own.delivery_depot(facts, template.sections["labels"], lambda: "")
+    return list(own.of_consignment(facts, template, depot))
+
+
+def _draw(within: Context, facts: consignments.ConsignmentFacts, storage: Storage) -> None:
+    """Draws and keeps the labels at once, as the work queue would; the network is not asked for a depot here."""
+    template = within.networks.mappers[facts.network].template
+    handle = network_part(facts.network, "own_labels").handler(template, storage, lambda _: "")
+    result = handle(within.conn, BY_HAND._replace(network=facts.network, key=str(facts.id)))
+    with within.conn.transaction():
+        result.record(within.conn)
+
+
+def _download(data: bytes, media_type: str, name: str) -> Response:
+    """Never opened in the page's own name, whatever the bytes turn out to be."""
+    plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in " ._-") else "_" for sign in name)
+    return Response(
+        data,
+        media_type=media_type,
+        headers={
+            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+def _shown(document: StoredDocument) -> shown.Document:
+    fields = document._asdict() | {"sha256": document.sha256.hex()}
+    return shown.Document(**{name: fields[name] for name in shown.Document.model_fields})
