@@ -11,16 +11,16 @@ from typing import Any
 
 from palletflow.deployment import Deployment
 from palletflow.networks.palletforce.client import PalletforceClient
-from palletflow.networks.palletforce.mapper import NETWORK, Mapper
+from palletflow.networks.palletforce.mapper import NETWORK
 from palletflow.networks.palletforce.status_elements import elements, wire_element
 from palletflow.networks.palletforce.statuses import Rules
+from palletflow.networks.palletforce.work import ACTOR, Reach
 from palletflow.store import activity, status_exports
 from palletflow.store.connection import Connection
 from palletflow.store.status_exports import ExportFacts
-from palletflow.work.flagged import require_unflagged
 from palletflow.work.handling import Result, WorkItem
 
-ACTOR, SOURCE = "palletflow", f"{NETWORK} status export"
+SOURCE = f"{NETWORK} status export"
 # How soon to look again: whether statuses may be sent by now, its dispatch has ended, or a barcode can be built.
 SWITCHED_OFF, UNREGISTERED, NO_BARCODE = timedelta(minutes=15), timedelta(minutes=10), timedelta(minutes=10)
 
@@ -28,17 +28,9 @@ SWITCHED_OFF, UNREGISTERED, NO_BARCODE = timedelta(minutes=15), timedelta(minute
 class StatusExport:
     """The handler of STATUS_EXPORT; a work item's key is the id of a consignment."""
 
-    def __init__(
-        self,
-        plan: Deployment,
-        mapper: Mapper,
-        client_of: Callable[[str], PalletforceClient],
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`client_of` gives the client of one of our depots; it raises FileFault for another depot."""
+    def __init__(self, plan: Deployment, reach: Reach, clock: Callable[[], datetime]) -> None:
         self._is_on = plan.network(NETWORK).switches.status_export
-        self._section = mapper.template.sections["statuses"]
-        self._client_of, self._clock = client_of, clock
+        self._reach, self._clock = reach, clock
 
     def __call__(self, conn: Connection, item: WorkItem) -> Result:
         """Sends everything the network has not taken yet and is complete.
@@ -62,14 +54,13 @@ class StatusExport:
         for depot in dict.fromkeys((facts.collecting_depot, facts.delivery_depot)):
             if not self._tells(facts, depot):
                 continue
-            client = self._client_of(depot)
-            rules = Rules(self._section, client.settings)
+            client, mapper = self._reach(conn, depot)
+            rules = Rules(mapper.template.sections["statuses"], client.settings)
             found = elements(facts, order, rules)
             wanting += found.missing
             waiting += found.waiting
             ours = [element for element in found.ready if element["depot"] == depot]
             if ours:
-                require_unflagged(conn, client.settings.connection, client.check)
                 refused += self._send(conn, client, rules, consignment_id, facts.tracking_number, ours)
         if refused or wanting:
             return Result(parked="; ".join(dict.fromkeys((*refused, *wanting))))
@@ -96,7 +87,7 @@ class StatusExport:
         unsent = [ready[position] for position in ids]
         on_the_wire = [wire_element(element, tracking_number, rules) for element in unsent]
         refusals = client.upload_tracking(
-            on_the_wire, _transaction_number(consignment_id, on_the_wire), self._section["tracking_fields"]
+            on_the_wire, _transaction_number(consignment_id, on_the_wire), rules.section["tracking_fields"]
         )
         by_id = dict(zip(ids.values(), range(len(unsent)), strict=True))
         refused = {id_: refusals[position] for id_, position in by_id.items() if position in refusals}

@@ -144,7 +144,7 @@ class StatusImport:
                 activity.record(self._conn, due.consignment_id, "statuses read", self._actor, source, changes, warnings)
         self._counts.update(
             consignments=1,
-            changed=bool(changes),
+            changed=int(bool(changes)),
             events=len(news.events) + len(news.timed),
             echoes=sum(event.echo for event in (*news.events, *news.timed)),
         )
