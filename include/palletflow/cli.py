@@ -18,7 +18,7 @@ from palletflow.checked_yaml import FileFault
 from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
 from palletflow.network_errors import NetworkError
-from palletflow.store import migrate, quarantine
+from palletflow.store import migrate, quarantine, work_items
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 from palletflow.store.quarantine import NotInQuarantine, Quarantined
 
@@ -73,12 +73,28 @@ def _parser() -> argparse.ArgumentParser:
     _filters(replay)
     replay.add_argument("ids", type=int, nargs="*", help="records; without any, all that the filters leave")
     replay.set_defaults(command=_replay)
+
+    work = commands.add_parser("work", help="list the work queue, release what is parked")
+    actions = work.add_subparsers(required=True, metavar="ACTION")
+    waiting = actions.add_parser("list", help="why is it stuck? what is parked or waits, one a line")
+    _work_filters(waiting)
+    waiting.set_defaults(command=_work_list)
+    requeue = actions.add_parser("requeue", help="release parked items after their cause was mended")
+    _work_filters(requeue)
+    requeue.add_argument("--reason", metavar="WORDS", help="only items parked for a reason with these words in it")
+    requeue.add_argument("ids", type=int, nargs="*", help="items; without any, all that the filters leave")
+    requeue.set_defaults(command=_work_requeue)
     return parser
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", choices=network_names())
     parser.add_argument("--reason", metavar="CODE", help="e.g. UNKNOWN_CUSTOMER")
+
+
+def _work_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", choices=network_names())
+    parser.add_argument("--kind", help="e.g. dispatch")
 
 
 def _dsn() -> str:
@@ -171,6 +187,36 @@ def _replay(options: argparse.Namespace) -> None:
             actor=getpass.getuser(),
         )
     print(", ".join(f"{count} {name}" for name, count in counts._asdict().items()))
+
+
+def _work_list(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        found = [
+            item
+            for parked in (True, False)
+            for item in work_items.listed(conn, parked=parked, network=options.network, kind=options.kind)
+        ]
+        counts = work_items.counts(conn)
+    for item in found:
+        state = "parked since" if item.parked_at else "worked on until" if item.held else "due"
+        moment = f"{item.parked_at or item.due_at:%Y-%m-%d %H:%M:%S}"
+        print(
+            f"{item.id:>8}  {item.network}.{item.kind} {item.key:<14} {state} {moment} UTC, "
+            f"attempt {item.attempts}: {item.reason or 'no failure yet'}"
+        )
+    for count in counts:
+        print(
+            f"{count.network}.{count.kind}: {count.parked} parked, {count.due} due, {count.held} worked on, "
+            f"{count.later} wait for later"
+        )
+
+
+def _work_requeue(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        count = work_items.requeue(
+            conn, ids=options.ids or None, network=options.network, kind=options.kind, reason=options.reason
+        )
+    print(f"Released {count} parked items")
 
 
 def _json(file: Path) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import RetryAction
 
+from palletflow.airflow.quarantine import BadReplay
 from palletflow.airflow.retries import PalletflowRetries
 from palletflow.airflow.runs import BadWindow
 from palletflow.checked_yaml import FileFault
@@ -19,6 +20,7 @@ from palletflow.network_errors import (
     Unstable,
 )
 from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
+from palletflow.store.quarantine import NotInQuarantine
 
 CALL = ("palletforce_900", "DownloadManifest", "something")
 
@@ -38,7 +40,15 @@ def test_what_passes_by_itself_is_tried_again_with_growing_pauses(error):
 
 @pytest.mark.parametrize(
     "error",
-    [AuthFailed(*CALL), Misconfigured(*CALL), Rejected(*CALL), FileFault(Path("x"), ["bad"]), BadWindow("bad")],
+    [
+        AuthFailed(*CALL),
+        Misconfigured(*CALL),
+        Rejected(*CALL),
+        FileFault(Path("x"), ["bad"]),
+        BadWindow("bad"),
+        BadReplay("bad"),
+        NotInQuarantine(7),
+    ],
 )
 def test_what_a_person_must_mend_stops_at_once(error):
     assert PalletflowRetries().evaluate(error, 1, 4).action is RetryAction.FAIL

@@ -224,7 +224,7 @@ def test_parked_items_are_listed_with_their_reason_and_released(conn):
     ]
     assert all(item.parked_at for item in parked)
     [other] = work_items.listed(conn, parked=False)
-    assert (other.key, other.reason, other.parked_at) == ("3", "no answer", None)
+    assert (other.key, other.reason, other.parked_at, other.held) == ("3", "no answer", None, False)
     assert work_items.listed(conn, parked=True, kind="routing") == []
 
     assert work_items.requeue(conn, ids=[]) == 0
@@ -251,6 +251,7 @@ def test_counts_tell_due_held_later_and_parked_apart(conn):
     enqueue(conn, *range(4))
     held, parked = claim(conn, most=2)
     work_items.park(conn, parked, "refused")
+    assert [item.id for item in work_items.listed(conn, parked=False) if item.held] == [held.id]
     enqueue(conn, 9, due_at=datetime.now(UTC) + timedelta(days=1))
     [count] = work_items.counts(conn)
     assert (count.due, count.held, count.later, count.parked) == (2, 1, 1, 1)

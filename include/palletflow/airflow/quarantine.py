@@ -35,7 +35,7 @@ REPLAY_PARAMS = {
 }
 
 
-class BadReplay(ValueError):
+class BadReplay(runs.BadForm):
     """The trigger form's fields do not go together."""
 
 

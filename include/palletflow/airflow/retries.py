@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import Context, RetryAction, RetryDecision, RetryPolicy
 
-from palletflow.airflow.runs import BadWindow
+from palletflow.airflow.runs import BadForm
 from palletflow.checked_yaml import FileFault
 from palletflow.network_errors import (
     AuthFailed,
@@ -17,12 +17,13 @@ from palletflow.network_errors import (
     Unstable,
 )
 from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
+from palletflow.store.quarantine import NotInQuarantine
 
 # A pull's retries must end before the next one is due.
 RETRIES = 3
 PAUSES = (timedelta(minutes=1), timedelta(minutes=3), timedelta(minutes=6))
 PASSES_BY_ITSELF = (NotSent, UnknownOutcome, Unstable, DatabaseUnavailable, ConnectionLost)
-NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, NotFound, FileFault, BadWindow)
+NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, NotFound, FileFault, BadForm, NotInQuarantine)
 
 
 class PalletflowRetries(RetryPolicy):

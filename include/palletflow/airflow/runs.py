@@ -25,7 +25,11 @@ WINDOW_PARAMS = {
 }
 
 
-class BadWindow(ValueError):
+class BadForm(ValueError):
+    """A run was asked for what makes no sense; only another run, asked for otherwise, can help."""
+
+
+class BadWindow(BadForm):
     """The trigger form's window cannot be read."""
 
 

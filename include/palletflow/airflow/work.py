@@ -7,16 +7,18 @@ A watcher in the triggerer starts a run when work is due that nobody attends to;
 it. The run's one task works off what is due and lingers for more, so a burst is one run.
 """
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, BaseOperator, Context, CronTriggerTimetable
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, BaseOperator, Context, CronTriggerTimetable, Param
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from palletflow.airflow import order_store
+from palletflow.store import work_items
 from palletflow.store.connection import connect
 from palletflow.work.drain import drain
 from palletflow.work.handling import Handler
@@ -26,6 +28,25 @@ SWEEP = "*/10 * * * *"
 # A drain begins nothing more before the next sweep is due, and what it has begun ends long before the task's timeout.
 MOST_S = 8 * 60.0
 LINGER_S = 20.0
+REQUEUE_PARAMS = {
+    "ids": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "integer"},
+        title="Item ids",
+        description="Only these parked items; empty takes all that the other fields leave.",
+    ),
+    "network": Param(None, type=["null", "string"], title="Network", description="Only items of this network."),
+    "kind": Param(None, type=["null", "string"], title="Kind", description="Only items of this kind, e.g. dispatch."),
+    "reason": Param(
+        None,
+        type=["null", "string"],
+        title="Reason",
+        description="Only items parked for a reason with these words in it, e.g. HTTP 500 after an outage.",
+    ),
+}
+
+log = logging.getLogger(__name__)
 
 
 class WorkTrigger(BaseEventTrigger):
@@ -90,3 +111,13 @@ class DrainOperator(BaseOperator):
         """Begins nothing more; what is begun may end, and what does not comes due again by itself."""
         if self._stop is not None:
             self._stop.set()
+
+
+def requeue_parked(context: Context) -> int:
+    """Releases the parked items that the trigger form asks for; how many."""
+    asked = {name: context["params"][name] or None for name in REQUEUE_PARAMS}
+    with order_store.connect() as conn:
+        count = work_items.requeue(conn, **asked)
+        left = sum(kind.parked for kind in work_items.counts(conn))
+    log.info("Released %d parked items, %d stay parked", count, left)
+    return count

@@ -29,7 +29,10 @@ class WorkItem(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An item as a person sees it: `parked_at` None while it waits, `reason` why it failed last, if it did."""
+    """An item as a person sees it: `parked_at` None while it waits, `reason` why it failed last, if it did.
+
+    `held`: it is being worked on, and its lease ends at `due_at`.
+    """
 
     id: int
     network: str
@@ -37,6 +40,7 @@ class Listed(NamedTuple):
     key: str
     attempts: int
     due_at: datetime
+    held: bool
     parked_at: datetime | None
     reason: str | None
     created_at: datetime
@@ -105,7 +109,8 @@ FROM ours
 WHERE (held.id, held.lease) = (ours.id, ours.lease) AND held.generation > ours.generation RETURNING held.id
 """
 LISTED = """
-SELECT id, network, kind, key, attempts, due_at, parked_at, last_error, created_at FROM work_items
+SELECT id, network, kind, key, attempts, due_at, lease IS NOT NULL AND due_at > now(), parked_at, last_error, created_at
+FROM work_items
 WHERE (%(network)s::text IS NULL OR network = %(network)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (parked_at IS NOT NULL) = %(parked)s
 ORDER BY coalesce(parked_at, due_at), id LIMIT %(most)s
