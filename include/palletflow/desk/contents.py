@@ -124,8 +124,8 @@ def _as_domain(order: OrderContent, content: Content, networks: Networks) -> dom
     quantities = {name: Decimal(str(content[name])) if content[name] else None for name in QUANTITIES}
     places = {name: domain.Address(**content[name]) for name in ("pickup", "delivery")}
     fields = {
-        **content, **NOT_YET, **days, **quantities, **places, "customer_code": order.customer, "reference": order.reference,
-        "reference_2": order.reference_2, "our_roles": roles(content, networks),
+        **content, **NOT_YET, **days, **quantities, **places, "customer_code": order.customer,
+        "reference": order.reference, "reference_2": order.reference_2, "our_roles": roles(content, networks),
     }  # fmt: skip
     return domain.Consignment(**{name: fields[name] for name in domain.Consignment._fields})
 

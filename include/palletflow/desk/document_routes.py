@@ -12,7 +12,7 @@ from palletflow.desk import shown
 from palletflow.desk.context import Context, InContext, OrderId
 from palletflow.desk.entering import SOURCE
 from palletflow.desk.given import Labels
-from palletflow.desk.refusals import Fault, Refused, conflict, documented, of_content, unknown
+from palletflow.desk.refusals import Fault, Refused, documented, of_content, unknown
 from palletflow.discovery import network_part
 from palletflow.documents import label_zpl, media, printing
 from palletflow.documents.storage import MOST_BYTES, Storage, open_storage
@@ -133,6 +133,10 @@ def many_labels(wanted: Labels, within: InContext) -> Response:
 
 def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelFormat) -> Response:
     found = [_facts(within, number) for number in consignment_ids]
+    cancelled = [facts for facts in found if facts.cancelled]
+    if cancelled:
+        faults = [Fault(f"consignment {facts.id}", "cancelled", "its order is cancelled") for facts in cancelled]
+        raise Refused(409, "There are no labels of cancelled orders", faults)
     numberless = [facts for facts in found if not facts.tracking_number]
     if numberless:
         raise Refused(
@@ -157,8 +161,6 @@ def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelF
         if not held >= {pallet.number for pallet in facts.pallets}:
             _draw(within, facts, storage)
     current = documents.current_labels(within.conn, consignment_ids)
-    if not current:
-        raise conflict("cancelled", "There is no label to print: the order is cancelled")
     return _download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
 
 

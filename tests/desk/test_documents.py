@@ -1,0 +1,100 @@
+"""Documents and labels through the API."""
+
+import io
+
+import pytest
+import zxingcpp
+from pypdf import PdfReader
+from pypdfium2 import PdfDocument
+from tests.desk.desk_orders import order
+
+NUMBER = "9000010000123"
+PDF = b"%PDF-1.7 not much of one"
+
+
+def add(api, path="/orders/SO-1/documents", data=PDF, **query):
+    return api("POST", path, data=data, params={"kind": "POD", "name": "pod.pdf", **query})
+
+
+def test_a_document_is_added_once_and_comes_back_as_it_was(api):
+    api.post("/orders", order(), 201)
+    added = add(api, name='../../etc/p"od\r\nX: y.exe').json()
+    assert add(api).json()["id"] == added["id"]
+    [listed] = api.get("/orders/SO-1/documents")["documents"]
+    assert (listed["kind"], listed["media_type"], listed["size"], listed["actor"]) == (
+        "POD",
+        "application/pdf",
+        len(PDF),
+        "tester",
+    )
+    fetched = api("GET", f"/documents/{added['id']}")
+    assert fetched.content == PDF
+    assert fetched.headers["Content-Type"] == "application/pdf"
+    assert fetched.headers["X-Content-Type-Options"] == "nosniff"
+    assert fetched.headers["Content-Disposition"].startswith('attachment; filename="')
+    assert fetched.headers["Content-Disposition"].count('"') == 2
+    assert "sandbox" in fetched.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("data", "query", "field"),
+    [
+        (b"<html><script>alert(1)</script>", {}, "body"),
+        (b"", {}, "body"),
+        (PDF, {"kind": "LABEL"}, "kind"),
+        (PDF, {"consignment_id": 999}, "consignment_id"),
+        (PDF, {"pallet_number": 1}, "pallet_number"),
+    ],
+)
+def test_what_is_no_document_is_refused(api, data, query, field):
+    api.post("/orders", order(), 201)
+    answer = add(api, data=data, **query)
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+
+
+def test_a_document_has_its_bounds(api):
+    api.post("/orders", order(), 201)
+    assert add(api, data=PDF + b" " * (9 * 2**20)).status_code == 201
+    assert add(api, data=PDF + b" " * (26 * 2**20)).status_code == 413
+    assert api("GET", "/documents/999").status_code == 404
+
+
+@pytest.mark.rule("PF-6-5")
+def test_labels_are_drawn_when_they_are_asked_for(api):
+    api.post("/orders", order(tracking_number=NUMBER, delivery_depot="901"), 201)
+    printed = api("GET", "/orders/SO-1/labels")
+    assert printed.headers["Content-Type"] == "application/pdf"
+    pages = [page.render(scale=4).to_pil() for page in PdfDocument(printed.content)]
+    read = [{found.text for found in zxingcpp.read_barcodes(page)} for page in pages]
+    assert read == [{"506901A900001000012301"}, {"506901A900001000012302"}]
+    listed = api.get("/orders/SO-1/documents")["documents"]
+    assert [(one["kind"], one["pallet_number"]) for one in listed] == [("LABEL", 1), ("LABEL", 2)]
+    api("GET", "/orders/SO-1/labels")
+    assert api.get("/orders/SO-1/documents")["documents"] == listed
+
+
+def test_labels_of_many_orders_are_one_print_job_in_the_order_asked_for(api):
+    for key, number in (("SO-1", NUMBER), ("SO-2", "9000010000456")):
+        api.post("/orders", order(key, tracking_number=number, delivery_depot="901"), 201)
+    printed = api("POST", "/labels", {"orders": ["SO-2", "SO-1"]})
+    assert len(PdfReader(io.BytesIO(printed.content)).pages) == 4
+    zpl = api("POST", "/labels", {"orders": ["SO-2", "SO-1"], "format": "zpl"})
+    assert zpl.headers["Content-Type"] == "application/zpl"
+    assert zpl.content.count(b"^XA") == 4
+    assert zpl.content.index(b"9000010000456") < zpl.content.index(b"9000010000123")
+
+
+def test_without_a_number_there_are_no_labels_yet(api):
+    api.post("/orders", order(), 201)
+    answer = api("GET", "/orders/SO-1/labels")
+    assert (answer.status_code, answer.json()["errors"][0]["rule"]) == (409, "PF-6-9")
+    assert api("POST", "/labels", {"consignments": [999]}).status_code == 404
+    assert api("POST", "/labels", {}).status_code == 422
+
+
+def test_a_cancelled_order_has_no_labels_to_print(api):
+    api.post("/orders", order(tracking_number=NUMBER, delivery_depot="901"), 201)
+    api.post("/orders/SO-1/cancel", {"reason": "customer rang"})
+    assert api("GET", "/orders/SO-1/labels").status_code == 409
+    assert api("GET", "/orders/SO-1/labels", params={"format": "zpl"}).status_code == 409
