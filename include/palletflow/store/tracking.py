@@ -15,9 +15,13 @@ from palletflow.orders.tracking import Event, StopEffect
 from palletflow.store.connection import Connection
 
 # A network shows a depot only its own consignments: each is asked for as the first of our depots that takes part in
-# it. A number held before dispatch begins with the depot that will request it. Of several orders that hold one number
-# the registered one has its statuses, else the oldest, as in an import.
-DUE = """
+# it. A number held before dispatch begins with the depot that will request it.
+ASKER = """(
+    SELECT candidate FROM unnest(ARRAY[c.requesting_depot, c.collecting_depot, c.delivery_depot,
+                                       left(c.tracking_number, 3)]) WITH ORDINALITY AS part (candidate, number)
+    WHERE candidate = ANY (%(ours)s) ORDER BY number LIMIT 1)"""
+# Of several orders that hold one number the registered one has its statuses, else the oldest, as in an import.
+DUE = f"""
 SELECT c.id, c.tracking_number
 FROM consignments c
 JOIN orders o ON o.id = c.order_id
@@ -26,16 +30,17 @@ WHERE c.network = %(network)s AND c.tracking_number IS NOT NULL AND (c.registere
   AND (p.polled_at IS NULL OR p.polled_at < %(polled_before)s)
   AND (p.ended_at IS NULL OR p.ended_at > %(now)s - make_interval(days => %(keep_days)s))
   AND coalesce(c.collection_date, c.created_at::date) > %(now)s::date - %(max_days)s
-  AND %(depot)s = (
-      SELECT candidate FROM unnest(ARRAY[c.requesting_depot, c.collecting_depot, c.delivery_depot,
-                                         left(c.tracking_number, 3)]) WITH ORDINALITY AS part (candidate, number)
-      WHERE candidate = ANY (%(ours)s) ORDER BY number LIMIT 1)
+  AND %(depot)s = {ASKER}
   AND NOT EXISTS (
       SELECT FROM consignments other
       WHERE other.network = c.network AND other.tracking_number = c.tracking_number AND other.id <> c.id
         AND (other.registered OR (NOT c.registered AND other.id < c.id)))
 ORDER BY p.polled_at NULLS FIRST, c.id
-"""
+"""  # noqa: S608 - names are our own constants
+ASKED_BY = f"""
+SELECT {ASKER} FROM consignments c WHERE c.network = %(network)s AND c.tracking_number = %(tracking_number)s
+ORDER BY c.registered DESC, c.id LIMIT 1
+"""  # noqa: S608
 HOLDERS = """
 SELECT DISTINCT ON (tracking_number) tracking_number, id FROM consignments
 WHERE network = %s AND tracking_number = ANY (%s) ORDER BY tracking_number, registered DESC, id
@@ -160,6 +165,13 @@ def due(
         "max_days": max_days,
     }
     return [Due(*row) for row in conn.execute(DUE, values)]
+
+
+def asker(conn: Connection, network: str, tracking_number: str, ours: Sequence[str]) -> str | None:
+    """The depot of ours that asks for this number; None when we hold no such consignment, or none of ours does."""
+    values = {"network": network, "tracking_number": tracking_number, "ours": list(ours)}
+    row = conn.execute(ASKED_BY, values).fetchone()
+    return row[0] if row else None
 
 
 def holders(conn: Connection, network: str, tracking_numbers: Iterable[str]) -> list[Due]:

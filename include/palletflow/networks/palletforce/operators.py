@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from palletflow import deployment
 from palletflow.airflow import order_store, runs
@@ -19,8 +21,12 @@ from palletflow.networks.palletforce.handlers import handlers
 from palletflow.networks.palletforce.hook import PalletforceHook, depot_connection, reaching
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
-from palletflow.networks.palletforce.work import DISPATCH, NETWORK_LABELS, OWN_LABELS, ROUTING
-from palletflow.store.connection import Connection
+from palletflow.networks.palletforce.status_export import StatusExport
+from palletflow.networks.palletforce.status_import import StatusImport
+from palletflow.networks.palletforce.work import DISPATCH, NETWORK_LABELS, OWN_LABELS, ROUTING, STATUS_EXPORT
+from palletflow.store import tracking
+from palletflow.store.connection import Connection, connect
+from palletflow.work.budget import CallBudget
 from palletflow.work.handling import Handler
 
 
@@ -51,7 +57,11 @@ class PalletforceOperator(BaseOperator):
         with order_store.connect() as conn, guarded(conn, connection, hook.check):
             settings = hook.settings(self.depot)
             mapper = Mapper(plan, settings.local_time, settings.import_unaccepted)
-            with PalletforceClient(settings, mapper.template.aliases) as client:
+            open_connection = partial(connect, order_store.dsn())
+            with (
+                CallBudget(open_connection, connection, settings.max_in_flight) as budget,
+                PalletforceClient(settings, mapper.template.aliases, budget=budget) as client,
+            ):
                 yield _Opened(conn, client, mapper, plan)
 
 
@@ -104,6 +114,54 @@ class PalletforceFetchOperator(PalletforceOperator):
             )
         self.log.info("Consignment %s: %s", self.tracking_number, counts.outcomes())
         return counts._asdict()
+
+
+class PalletforceStatusesOperator(PalletforceOperator):
+    """Reads the statuses of one of our depots' consignments; XCom gets the counts.
+
+    With a `tracking_number` it asks for that consignment alone, if it is this depot's turn to ask for it.
+    """
+
+    template_fields: Sequence[str] = ("depot", "tracking_number")
+
+    def __init__(self, *, tracking_number: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tracking_number = tracking_number
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Raises NetworkError, FileFault, DatabaseUnavailable; what was stored until then stays."""
+        with self.opened() as opened:
+            ours = list(opened.plan.network(NETWORK).depots)
+            importer = StatusImport(
+                opened.conn, opened.client, opened.mapper, clock=lambda: datetime.now(UTC), actor=runs.actor(context)
+            )
+            if self.tracking_number:
+                asker = tracking.asker(opened.conn, NETWORK, self.tracking_number, ours)
+                if asker != self.depot:
+                    raise AirflowSkipException(f"{self.tracking_number} is asked for as {asker or 'no depot of ours'}")
+                counts = importer.one(self.tracking_number, self.depot)
+            else:
+                # A repeated try goes on where the one before was interrupted.
+                began = context["dag_run"].start_date or datetime.now(UTC)
+                counts = importer.poll(self.depot, ours, polled_before=began)
+        self.log.info("Depot %s: %s", self.depot, ", ".join(f"{n} {name}" for name, n in counts._asdict().items()))
+        for warning, count in sorted(importer.warnings.items()):
+            self.log.warning("%s (%d times)", warning, count)
+        return counts._asdict()
+
+
+class PalletforceStatusExportOperator(DrainOperator):
+    """Tells Palletforce what our people reported; XCom gets {kind: {outcome: count}}."""
+
+    network = NETWORK
+    limits: Mapping[str, int] = {STATUS_EXPORT: 4}
+
+    @contextmanager
+    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
+        """Raises FileFault, DatabaseUnavailable."""
+        plan = deployment.load()
+        with reaching(plan) as reach:
+            yield {STATUS_EXPORT: StatusExport(plan, reach, lambda: datetime.now(UTC))}
 
 
 class PalletforceDispatchOperator(DrainOperator):
