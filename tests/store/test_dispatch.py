@@ -183,7 +183,13 @@ def test_the_attempt_rises_only_after_a_definite_refusal(conn, make, put_on_trip
     assert dispatch.task(conn, order).sent_at == NOW
     dispatch.send_again(conn, order, "tester")
     task = dispatch.task(conn, order)
-    assert (task.state, task.attempt, task.transaction_number, task.sent_at, task.faults) == ("waiting", 2, "", None, [])
+    assert (task.state, task.attempt, task.transaction_number, task.sent_at, task.faults) == (
+        "waiting",
+        2,
+        "",
+        None,
+        [],
+    )
 
     task = begin(conn, order)
     dispatch.outcome_unknown(conn, task, "unknown", lookups=0, lookup_at=NOW, reason="lost", actor="tester")
