@@ -301,7 +301,7 @@ def test_many_orders_are_judged_one_by_one(api, fetch):
         {"key": "B-4"},
         order("B-0"),
     ]
-    answer = api.post("/orders/bulk", {"orders": sent})
+    answer = api.post("/bulk/orders", {"orders": sent})
     assert [one["outcome"] for one in answer["orders"]] == [
         "created", "unchanged", "rejected", "rejected", "rejected", "rejected",
     ]  # fmt: skip
@@ -310,16 +310,16 @@ def test_many_orders_are_judged_one_by_one(api, fetch):
         "differs", "unknown_customer", "required", "doubled",
     ]  # fmt: skip
     assert (answer["created"], answer["unchanged"], answer["updated"], answer["rejected"]) == (1, 1, 0, 4)
-    updated = api.post("/orders/bulk", {"orders": sent, "update": True})
+    updated = api.post("/bulk/orders", {"orders": sent, "update": True})
     assert [one["outcome"] for one in updated["orders"]][:3] == ["unchanged", "unchanged", "updated"]
     assert fetch("SELECT count(*) FROM orders") == [(3,)]
 
 
 def test_a_thousand_orders_fit_one_call_and_no_more(api, fetch):
     sent = [order(f"B-{number}", tracking_number=f"9000010{number:06}") for number in range(1001)]
-    assert errors(api.post("/orders/bulk", {"orders": sent}, 422)) == [("orders", "too_long")]
-    assert api.post("/orders/bulk", {"orders": sent[:1000]})["created"] == 1000
-    assert api.post("/orders/bulk", {"orders": sent[:1000]})["unchanged"] == 1000
+    assert errors(api.post("/bulk/orders", {"orders": sent}, 422)) == [("orders", "too_long")]
+    assert api.post("/bulk/orders", {"orders": sent[:1000]})["created"] == 1000
+    assert api.post("/bulk/orders", {"orders": sent[:1000]})["unchanged"] == 1000
     assert fetch("SELECT count(*) FROM activity WHERE kind = 'created'") == [(1000,)]
 
 
@@ -328,7 +328,7 @@ def test_two_who_make_the_same_orders_at_once_make_each_of_them_once(api, fetch)
     outcomes = []
 
     def make(orders):
-        outcomes.append(api("POST", "/orders/bulk", {"orders": orders}).json())
+        outcomes.append(api("POST", "/bulk/orders", {"orders": orders}).json())
 
     callers = [threading.Thread(target=make, args=(orders,)) for orders in (sent, sent[::-1])]
     for caller in callers:

@@ -1,6 +1,9 @@
 """The order API in the running house: Airflow's own logins, permissions and connection to the order store."""
 
+import json
+import os
 import secrets
+import subprocess
 from typing import Any
 
 import pytest
@@ -112,3 +115,24 @@ def test_the_openapi_is_published_to_those_who_are_logged_in(viewer):
     published = viewer("GET", f"{BASE}/openapi.json").json()
     assert published["servers"] == [{"url": "/palletflow"}]
     assert f"{PREFIX}/orders/{{order}}" in published["paths"]
+
+
+def test_the_lines_of_the_readme_run_as_they_are(house, tmp_path):
+    readme = (house.settings.project / "README.md").read_text()
+    lines = readme.partition("<!-- orders:")[2].partition("```sh\n")[2].partition("```")[0]
+    assert lines.count("call ") >= 8
+    assert house.login.password
+    environment = {**os.environ, "PALLETFLOW": house.api.base_url, "PASSWORD": house.login.password, "NO_PROXY": "*"}
+    done = subprocess.run(
+        ["bash", "-eu", "-c", lines], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+    made, changed, assigned, completed, found, order, changes = answers
+    assert (made["outcome"], changed["outcome"]) == ("created", "updated")
+    assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF-")
+    assert assigned["consignments"][0]["dispatch_state"] == "todo"
+    assert completed["consignments"][0]["dispatch_state"] == "waiting"
+    assert [one["key"] for one in found["orders"]] == ["SO-1001"]
+    assert order["consignments"][0]["surcharges"] == ["TL"]
+    assert changes["changes"]

@@ -96,7 +96,7 @@ def listed(order_id: OrderId, within: InContext) -> shown.Documents:
 @router.get(
     "/documents/{id}",
     response_class=Response,
-    responses={200: {"description": "The bytes.", "content": {"application/octet-stream": BYTES}}, **documented(404)},
+    responses={200: {"description": "The bytes.", "content": dict.fromkeys(media.ENDINGS, BYTES)}, **documented(404)},
 )
 def fetch(document_id: Annotated[int, Path(alias="id", ge=1, le=2**62)], within: InContext) -> Response:
     """The bytes of a document, as a download."""

@@ -27,7 +27,7 @@ def create(order: NewOrder, within: InContext, response: Response) -> shown.Outc
     return _outcome(entered)
 
 
-@router.post("/orders/bulk", responses=documented(400, 413))
+@router.post("/bulk/orders", responses=documented(400, 413))
 def create_many(many: ManyOrders, within: InContext) -> shown.Outcomes:
     """Makes up to 1,000 orders in one call. Each is judged by itself; what is rejected says why and stops no other."""
     outcomes = within.clerk.create_many(many.orders, many.update)

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from palletflow.checked_yaml import FileFault
 from palletflow.desk import shown
@@ -96,6 +97,12 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": shown.Refusal} for status in sorted({*statuses, 401, 403, 422, 503})}
 
 
+def _methods(request: Request) -> list[str]:
+    """What the address does know; each of its methods is a route of its own."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes for method in route.methods})
+
+
 def install(app: FastAPI) -> None:
     """Lets the application answer every refusal and failure in the one shape."""
 
@@ -111,7 +118,9 @@ def install(app: FastAPI) -> None:
         return answer(made.status, made.message, made.faults)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Any:
+    async def http(request: Request, error: HTTPException) -> Any:
+        if error.status_code == 405:
+            error.headers = {"Allow": ", ".join(_methods(request))}
         message = MESSAGES.get(error.status_code, str(error.detail))
         fault = Fault("", f"http_{error.status_code}", str(error.detail))
         return answer(error.status_code, message, [fault], error.headers)
