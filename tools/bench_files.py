@@ -99,7 +99,6 @@ def import_orders(conn: Connection, plan: Deployment, file: Path) -> ReadFile:
             now=datetime.now(UTC),
             run="bench",
             actor="bench",
-            numbered=lambda _conn, _ids: None,
         ).file
 
 

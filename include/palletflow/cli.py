@@ -182,6 +182,7 @@ def _replay(options: argparse.Namespace) -> None:
             found,
             plan,
             lambda network, party: network_part(network, "hook").translator(plan, party),
+            lambda network: network_part(network, "csv_files").kinds(plan),
             now=datetime.now(UTC),
             run="palletflow quarantine replay",
             actor=getpass.getuser(),

@@ -12,6 +12,7 @@ import pytest
 
 from palletflow.deployment import Customer
 from palletflow.intake.replay import replay
+from palletflow.networks.palletforce import csv_files
 from palletflow.networks.palletforce.mapper import Mapper
 from palletflow.networks.palletforce.wire import LocalTime
 from palletflow.store import quarantine
@@ -30,6 +31,7 @@ def replayed(conn, plan):
             quarantine.listed(conn, reason_code=reason, ids=ids),
             deployment,
             lambda network, party: mapper,
+            lambda network: csv_files.kinds(deployment),
             now=NOW,
             run="test",
             actor="ops",

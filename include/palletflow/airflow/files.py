@@ -50,17 +50,15 @@ class FilesOperator(BaseOperator):
         """Raises FileFault, NoSuchFile, Misconfigured, NotSent, DatabaseUnavailable."""
         plan = deployment.load()
         asked, kind = context["params"].get("path"), context["params"].get("kind")
-        part = network_part(self.network, "csv_files")
         with order_store.connect() as conn, self._opened(plan.network(self.network), asked) as drop:
             importer = Importer(
                 conn,
                 self.network,
-                part.kinds(plan),
+                network_part(self.network, "csv_files").kinds(plan),
                 plan,
                 clock=lambda: datetime.now(UTC),
                 run=runs.name(context),
                 actor=runs.actor(context),
-                numbered=part.numbered,
             )
             if asked and isinstance(drop, FolderDrop):
                 finished = importer.import_one(drop, drop.asked(asked), kind)

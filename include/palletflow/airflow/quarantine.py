@@ -54,6 +54,7 @@ def replay_quarantine(context: Context) -> dict[str, int]:
             quarantine.listed(conn, params["network"], params["reason_code"], ids or None),
             plan,
             lambda network, party: network_part(network, "hook").translator(plan, party),
+            lambda network: network_part(network, "csv_files").kinds(plan),
             now=datetime.now(UTC),
             run=runs.name(context),
             actor=runs.actor(context),

@@ -105,11 +105,9 @@ class Importer:
         clock: Callable[[], datetime],
         run: str,
         actor: str,
-        numbered: Callable[[Connection, list[int]], None],
     ) -> None:
-        """`numbered`: see palletflow.store.imports.Batch."""
         self._conn, self._network, self._kinds, self._plan = conn, network, kinds, plan
-        self._clock, self._run, self._actor, self._numbered = clock, run, actor, numbered
+        self._clock, self._run, self._actor = clock, run, actor
 
     def import_all(self, drop: Drop, report: Callable[[Finished], None]) -> dict[str, int]:
         """Imports what waits in a drop; gives how many files ended in each way.
@@ -151,7 +149,6 @@ class Importer:
                 now=self._clock(),
                 run=self._run,
                 actor=self._actor,
-                numbered=self._numbered,
                 unchanged=lambda: drop.unchanged(waiting),
             )
         file = imported.file

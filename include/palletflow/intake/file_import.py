@@ -1,8 +1,10 @@
 """Imports one file: read, group, read what its rows say, stage, and store it all in one transaction (contract 8)."""
 
+import gc
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from json.encoder import encode_basestring
 from typing import BinaryIO, NamedTuple
@@ -20,6 +22,7 @@ from palletflow.store.imports import Batch, StagedRecord
 
 # Groups whose digests are looked up, and that are staged, at a time.
 CHUNK = 1000
+YOUNG_OBJECTS = 20_000
 UNKNOWN_KIND = "file"
 # Of many unknown columns the first are enough to see what is wrong.
 MOST_NAMED = 20
@@ -52,13 +55,12 @@ def import_file(
     now: datetime,
     run: str,
     actor: str,
-    numbered: Callable[[Connection, list[int]], None],
     unchanged: Callable[[], bool] = lambda: True,
 ) -> Imported:
     """Imports a file under its name; `asked` is the kind a person gave, None tells it from the headings.
 
-    A file of the same name and content that was read before is not read again. `numbered`: see
-    palletflow.store.imports.Batch. `unchanged` tells at the end whether the file is still what was read.
+    A file of the same name and content that was read before is not read again. `unchanged` tells at the end
+    whether the file is still what was read.
     Raises FileMoved when it is not, psycopg.Error.
     """
     identity = identify(file, kinds.limits)
@@ -73,10 +75,11 @@ def import_file(
             inbound = inbound._replace(stream=kind.stream, warnings=_unknown(layout))
             customers.sync(conn, plan.customer_names(), plan.account_rows())
             staging = Staging(conn, network, kind, layout, now)
-            staging.add_file(table, inbound, identity)
+            with _few_collections():
+                staging.add_file(table, inbound, identity)
             if not unchanged():
                 raise FileMoved(f"{name} changed while it was read; it is read again later")
-            batch = Batch(network, kind.stream, name, run, actor, now, file=inbound, numbered=numbered)
+            batch = Batch(network, kind.stream, name, run, actor, now, file=inbound, numbered=kinds.numbered)
             staging.store(batch)
         except FileRejected as rejected:
             if not unchanged():
@@ -87,6 +90,17 @@ def import_file(
     found = files.find(conn, network, name, identity.sha256)
     assert found is not None  # it was recorded, by us or by who was faster
     return Imported(found, before=False)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Rows are many objects and no cycles; to look for those as often as usual takes as long as reading the rows."""
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class FileMoved(Exception):

@@ -1,11 +1,13 @@
 """What a network's kind of CSV file is to the import flow, and which columns of a file are which of its fields."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from palletflow.intake.files import FileRejected, FileRow, Limits, normal
 from palletflow.intake.template import Fault
 from palletflow.orders.consignment import Consignment
+from palletflow.store.connection import Connection
 from palletflow.store.file_rules import FileRules
 
 
@@ -69,14 +71,18 @@ class FileKind(Protocol):
 
 
 class FileKinds(NamedTuple):
-    """The kinds of files of a network, by name, and the limits of all."""
+    """The kinds of files of a network, by name, and the limits of all.
+
+    `numbered` is told, in the transaction that makes them, of consignments with an imported tracking number.
+    """
 
     kinds: Mapping[str, FileKind]
     limits: Limits
+    numbered: Callable[[Connection, list[int]], None]
 
-    def of_stream(self, stream: str) -> FileKind | None:
-        """The kind by its name in the order store."""
-        return next((kind for kind in self.kinds.values() if kind.stream == stream), None)
+    def of_stream(self, stream: str) -> FileKind:
+        """The kind by its name in the order store. Raises KeyError."""
+        return {kind.stream: kind for kind in self.kinds.values()}[stream]
 
 
 class Layout:
@@ -84,14 +90,21 @@ class Layout:
 
     def __init__(self, kind: FileKind, headings: Sequence[str]) -> None:
         places: dict[str, int] = {}
-        for place, heading in enumerate(headings):
-            places.setdefault(normal(heading), place)
+        for column, heading in enumerate(headings):
+            places.setdefault(normal(heading), column)
         self._headings = headings
         self.places = {field: _place(source, places) for field, source in kind.sources.items()}
-        self._taken = [
-            (self.places[field], "" if source.constant is None else source.constant)
-            for field, source in kind.sources.items()
-        ]
+        # What the file does not have stands behind its cells: nothing, and each constant.
+        constants = [source.constant for source in kind.sources.values() if source.constant is not None]
+        self._behind = ("", *constants)
+        places_of_constants = iter(range(len(headings) + 1, len(headings) + 1 + len(constants)))
+        taken: list[int] = []
+        for field, source in kind.sources.items():
+            place = self.places[field]
+            if source.constant is not None:
+                place = next(places_of_constants)
+            taken.append(len(headings) if place is None else place)
+        self._taken = itemgetter(*taken)
         used = {place for place in self.places.values() if place is not None}
         self.unknown = [heading for place, heading in enumerate(headings) if heading and place not in used]
         names = [normal(heading) for heading in headings]
@@ -113,12 +126,7 @@ class Layout:
         """The words of a row."""
         if row.fault:
             return Row(row.number, (), row.fault)
-        cells = row.cells
-        return Row(
-            row.number,
-            [constant if place is None else cells[place].strip() for place, constant in self._taken],
-            None,
-        )
+        return Row(row.number, [*map(str.strip, self._taken(row.cells + self._behind))], None)
 
     def group(self, row: FileRow) -> str:
         """The key that a row is grouped by, as far as it can be made out."""

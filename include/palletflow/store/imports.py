@@ -148,6 +148,7 @@ CREATE TEMP TABLE IF NOT EXISTS staged (
 COPY = f"COPY staged ({', '.join((*RECORD, *FLAT))}) FROM STDIN"
 NOTHING = (None,) * len(FLAT)
 NUMBER = Consignment._fields.index("tracking_number")
+ARRAYS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column) == "text[]"]
 
 # The last word on each key counts. A number that we hold ourselves (imported tracking ID) matches too, and so does a
 # consignment we have sent and not heard of: it has our own consignment number and reference.
@@ -282,8 +283,7 @@ WHERE m.outcome = 'updated' AND o.id = m.order_id AND s.network_status = 'CANCEL
   AND m.changes ? 'network_status' AND o.review_reason IS NULL;
 """
 STOP_COLUMNS = ("depot", *ADDRESS, "planned_date")
-UPSERT_STOPS = f"""
-INSERT INTO stops AS held (consignment_id, kind, {", ".join(STOP_COLUMNS)})
+STOPS = f"""
 SELECT m.consignment_id, stop.*
 FROM matched m JOIN staged s USING (ordinal)
 CROSS JOIN LATERAL (VALUES
@@ -292,18 +292,28 @@ CROSS JOIN LATERAL (VALUES
     ('delivery_depot', s.delivery_depot, {", ".join("''" for _ in ADDRESS)}, s.delivery_date),
     ('delivery', '', {", ".join(f"s.delivery_{part}" for part in ADDRESS)}, s.delivery_date)
 ) AS stop (kind, {", ".join(STOP_COLUMNS)})
-WHERE m.outcome IN ('created', 'updated')
-ON CONFLICT (consignment_id, kind) DO UPDATE
-SET {", ".join(f"{column} = excluded.{column}" for column in STOP_COLUMNS)}
-WHERE ({", ".join(f"held.{column}" for column in STOP_COLUMNS)})
-      IS DISTINCT FROM ({", ".join(f"excluded.{column}" for column in STOP_COLUMNS)});
 """  # noqa: S608
-UPSERT_PALLETS = """
-INSERT INTO pallets AS held (consignment_id, number, pallet_type)
+INSERT_STOPS = f"""
+INSERT INTO stops (consignment_id, kind, {", ".join(STOP_COLUMNS)}) {STOPS} WHERE m.outcome = 'created';
+"""
+UPDATE_STOPS = f"""
+UPDATE stops held SET {", ".join(f"{column} = said.{column}" for column in STOP_COLUMNS)}
+FROM ({STOPS} WHERE m.outcome = 'updated') said
+WHERE (held.consignment_id, held.kind) = (said.consignment_id, said.kind)
+  AND ({", ".join(f"held.{column}" for column in STOP_COLUMNS)})
+      IS DISTINCT FROM ({", ".join(f"said.{column}" for column in STOP_COLUMNS)});
+"""  # noqa: S608
+PALLETS = """
 SELECT m.consignment_id, pallet.number, pallet.pallet_type
 FROM matched m JOIN staged s USING (ordinal)
 CROSS JOIN LATERAL unnest(s.pallet_types) WITH ORDINALITY AS pallet (pallet_type, number)
-WHERE m.outcome = 'created' OR m.outcome = 'updated' AND m.changes ? 'pallet_types'
+"""
+INSERT_PALLETS = f"""
+INSERT INTO pallets (consignment_id, number, pallet_type) {PALLETS} WHERE m.outcome = 'created';
+"""
+UPDATE_PALLETS = f"""
+INSERT INTO pallets AS held (consignment_id, number, pallet_type)
+{PALLETS} WHERE m.outcome = 'updated' AND m.changes ? 'pallet_types'
 ON CONFLICT (consignment_id, number) DO UPDATE SET pallet_type = excluded.pallet_type, removed_at = NULL
 WHERE held.pallet_type <> excluded.pallet_type OR held.removed_at IS NOT NULL;
 """
@@ -343,14 +353,19 @@ REASON_CODE = """
     CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN upper(m.outcome)
          ELSE coalesce(m.reason_code, s.reason_code) END
 """
-LAND = f"""
+LANDED = """
 INSERT INTO inbound_records AS held (batch_id, network, stream, record_key, row_number, raw, raw_digest, read_at,
                                      outcome, reason_code, field, reason, warnings, consignment_id)
-SELECT DISTINCT ON (s.raw_digest) %(batch_id)s, %(network)s, %(stream)s, s.record_key, s.row_number, s.raw,
-       s.raw_digest, s.read_at, {OUTCOME}, {REASON_CODE}, coalesce(m.field, s.field), {WHY_IGNORED}, s.warnings,
-       CASE WHEN m.outcome IS DISTINCT FROM 'rejected' THEN m.consignment_id END
+"""
+AS_LANDED = f"""
+    %(batch_id)s, %(network)s, %(stream)s, s.record_key, s.row_number, s.raw,
+    s.raw_digest, s.read_at, {OUTCOME}, {REASON_CODE}, coalesce(m.field, s.field), {WHY_IGNORED}, s.warnings,
+    CASE WHEN m.outcome IS DISTINCT FROM 'rejected' THEN m.consignment_id END
 FROM staged s LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal)
 WHERE s.record_id IS NULL
+"""
+LAND = f"""
+{LANDED} SELECT DISTINCT ON (s.raw_digest) {AS_LANDED}
 ORDER BY s.raw_digest, s.ordinal DESC
 ON CONFLICT (network, stream, raw_digest) DO UPDATE
 SET outcome = excluded.outcome, reason_code = excluded.reason_code, field = excluded.field, reason = excluded.reason,
@@ -358,6 +373,8 @@ SET outcome = excluded.outcome, reason_code = excluded.reason_code, field = excl
 WHERE held.outcome IN ('rejected', 'ignored') AND held.settled_at IS NULL
   AND excluded.reason_code IS DISTINCT FROM held.reason_code;
 """  # noqa: S608
+# A row of a file is a record of its own, whatever other rows say.
+LAND_ROWS = f"{LANDED} SELECT {AS_LANDED}"
 SETTLE_REPLAYED = f"""
 UPDATE inbound_records held
 SET replays = replays + 1,
@@ -426,16 +443,24 @@ def stage(conn: Connection, records: Iterable[StagedRecord]) -> None:
     """Copies records into the session's staging table; nothing is visible to others yet."""
     with conn.cursor() as cursor, cursor.copy(COPY) as copy:
         for record in records:
-            copy.write_row((*record[:-1], *_flat(record.consignment)))
+            copy.write_row((*record[:-2], _array(record.warnings), *_flat(record.consignment)))
 
 
 def _flat(consignment: Consignment | None) -> tuple[Any, ...]:
     if consignment is None:
         return NOTHING
-    number = consignment.tracking_number or None
-    return (
-        *consignment[:NUMBER], number, *consignment[NUMBER + 1 : -2], *consignment.pickup, *consignment.delivery,
-    )  # fmt: skip
+    flat: list[Any] = [*consignment[:-2], *consignment.pickup, *consignment.delivery]
+    flat[NUMBER] = flat[NUMBER] or None
+    for place in ARRAYS:
+        flat[place] = _array(flat[place])
+    return tuple(flat)
+
+
+def _array(texts: list[str]) -> str:
+    """The literal of a text[]; the driver's own takes as long as the rest of the row."""
+    if not texts:
+        return "{}"
+    return '{"' + '","'.join([text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]) + '"}'
 
 
 def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Counts:
@@ -479,11 +504,13 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
             UPDATE_ORDERS,
             UPDATE_CONSIGNMENTS,
             FLAG_CANCELLED,
-            UPSERT_STOPS,
-            UPSERT_PALLETS,
+            INSERT_STOPS,
+            UPDATE_STOPS,
+            INSERT_PALLETS,
+            UPDATE_PALLETS,
             REMOVE_PALLETS,
             INSERT_ACTIVITY,
-            LAND,
+            LAND_ROWS if rules else LAND,
             SETTLE_REPLAYED,
             SETTLE_OLDER,
         ):

@@ -9,7 +9,8 @@ from palletflow.store.connection import Connection
 class Quarantined(NamedTuple):
     """A rejected record of the depot or file `party`.
 
-    `raw` is what the network sent, `corrected` what a person made of it, if anyone did.
+    `raw` is what the network sent, or the row of a file, heading to cell; `corrected` what a person made of it, if
+    anyone did. `row_number`: physical row of the file, None for what is no row. `batch_id`: the reading that brought it.
     """
 
     id: int
@@ -23,6 +24,9 @@ class Quarantined(NamedTuple):
     corrected: str | None
     read_at: datetime
     replays: int
+    stream: str
+    batch_id: int
+    row_number: int | None
 
 
 class NotInQuarantine(LookupError):
@@ -34,12 +38,13 @@ class NotInQuarantine(LookupError):
 
 OPEN = """
 SELECT r.id, r.network, b.party, r.record_key, r.reason_code, r.field, r.reason, r.raw, r.corrected,
-       r.read_at, r.replays
+       r.read_at, r.replays, r.stream, r.batch_id, r.row_number
 FROM inbound_records r JOIN inbound_batches b ON b.id = r.batch_id
 WHERE r.outcome = 'rejected' AND r.settled_at IS NULL
   AND (%(network)s::text IS NULL OR r.network = %(network)s)
   AND (%(reason_code)s::text IS NULL OR r.reason_code = %(reason_code)s)
   AND (%(ids)s::bigint[] IS NULL OR r.id = ANY (%(ids)s))
+  AND (%(batch_id)s::bigint IS NULL OR r.batch_id = %(batch_id)s)
 ORDER BY r.id
 """
 
@@ -48,7 +53,16 @@ def listed(
     conn: Connection, network: str | None = None, reason_code: str | None = None, ids: list[int] | None = None
 ) -> list[Quarantined]:
     """Open records, oldest first; each filter that is None takes all."""
-    rows = conn.execute(OPEN, {"network": network, "reason_code": reason_code, "ids": ids})
+    return _open(conn, network=network, reason_code=reason_code, ids=ids)
+
+
+def of_batch(conn: Connection, batch_id: int) -> list[Quarantined]:
+    """What is still open of one reading, in the order it was read."""
+    return _open(conn, batch_id=batch_id)
+
+
+def _open(conn: Connection, **filters: object) -> list[Quarantined]:
+    rows = conn.execute(OPEN, {"network": None, "reason_code": None, "ids": None, "batch_id": None, **filters})
     return [Quarantined(*row) for row in rows]
 
 

@@ -1,7 +1,7 @@
 """The cells of Palletforce's CSV files: how the text of each column is read (contract 8.1). Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -51,17 +51,17 @@ class Column:
         self._read = read
         missing = Fault("MISSING_VALUE", name, "is required and is empty") if required else None
         self._blank: Cell = (blank, missing, None)
-        self._known: dict[str, Cell] = {"": self._blank}
+        # What was read before, by its text.
+        self.known: dict[str, Cell] = {"": self._blank}
 
     def cell(self, text: str) -> Cell:
-        """Value, fault and warning of a trimmed text."""
-        known = self._known.get(text)
-        if known is None:
-            known = self._made(text)
-            if len(self._known) > REMEMBERED:
-                self._known = {"": self._blank}
-            self._known[text] = known
-        return known
+        """Value, fault and warning of a trimmed text that is not known yet."""
+        made = self._made(text)
+        if len(self.known) > REMEMBERED:
+            self.known.clear()
+            self.known[""] = self._blank
+        self.known[text] = made
+        return made
 
     def _made(self, text: str) -> Cell:
         try:
@@ -71,6 +71,11 @@ class Column:
         if isinstance(value, Doubtful):
             return value.value, None, f"{self.name}: {value.warning}"
         return value, None, None
+
+
+def cells(columns: Sequence[Column], words: Sequence[str]) -> list[Cell]:
+    """Value, fault and warning of each word of a row."""
+    return [column.known.get(word) or column.cell(word) for column, word in zip(columns, words, strict=True)]
 
 
 def text(most: int) -> Read:

@@ -18,10 +18,10 @@ def kinds(plan: Deployment) -> FileKinds:
     template = preview(plan).template
     settings = template.sections["csv"]
     limits = Limits(settings["delimiter"], int(settings["max_rows"]), int(settings["max_megabytes"]) * MEGABYTE)
-    return FileKinds({"orders": Orders(plan, template), "manifest": Manifest(plan, template)}, limits)
+    return FileKinds({"orders": Orders(plan, template), "manifest": Manifest(plan, template)}, limits, _numbered)
 
 
-def numbered(conn: Connection, consignment_ids: list[int]) -> None:
+def _numbered(conn: Connection, consignment_ids: list[int]) -> None:
     """What follows for orders that came with an imported number: our own labels are drawn [PF-6-5].
 
     The rest of entry.written() needs a delivery depot, which a file does not give.

@@ -10,6 +10,7 @@ from palletflow.intake.template import MOST_PALLETS, Fault, Template
 from palletflow.networks.palletforce import barcodes
 from palletflow.networks.palletforce.csv_cells import (
     Column,
+    cells,
     code,
     codes,
     country,
@@ -99,11 +100,11 @@ class Manifest:
         [row] = rows
         if row.fault:
             return RowsRead(None, [[row.fault]], [])
-        cells = [column.cell(word) for column, word in zip(self._columns, row.words, strict=True)]
-        faults = [cell[1] for cell in cells if cell[1]]
-        warnings = [cell[2] for cell in cells if cell[2]]
+        read = cells(self._columns, row.words)
+        faults = [cell[1] for cell in read if cell[1]]
+        warnings = [cell[2] for cell in read if cell[2]]
         if not faults:
-            values = {name: cell[0] for name, cell in zip(self._names, cells, strict=True)}
+            values = {name: cell[0] for name, cell in zip(self._names, read, strict=True)}
             faults = self._faults(values)
         if faults:
             return RowsRead(None, [faults], warnings)

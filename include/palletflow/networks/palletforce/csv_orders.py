@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from operator import itemgetter
 from typing import Any
 
 from palletflow.deployment import Deployment
@@ -11,6 +12,7 @@ from palletflow.intake.template import MOST_PALLETS, Fault, Template
 from palletflow.networks.palletforce.csv_cells import (
     Cell,
     Column,
+    cells,
     code,
     codes,
     country,
@@ -44,6 +46,7 @@ ADDRESS = {
     "phone": "PhoneNumber",
     "contact": "ContactName",
 }
+PARTS = {stop: itemgetter(*(stop + ADDRESS[part] for part in Address._fields)) for stop in ("collection", "delivery")}
 # A collection address has all of these or none.
 WHERE = ("collectionName", "collectionStreetAddress", "collectionTown", "collectionPostcode")
 AMAZON = ("cartonCount", "asnFbaBolReference")
@@ -139,21 +142,25 @@ class Orders:
 
     def read(self, rows: Sequence[Row]) -> RowsRead:
         """One order, or what is wrong with it: no order lands in part [PF-8.2-9]."""
-        cells = [[column.cell(word) for column, word in zip(self._columns, row.words, strict=False)] for row in rows]
+        read = [[] if row.fault else cells(self._columns, row.words) for row in rows]
         faults = [
-            self._row_faults(row, read, first=place == 0)
-            for place, (row, read) in enumerate(zip(rows, cells, strict=True))
+            [row.fault]
+            if row.fault
+            else [cell[1] for cell in found if cell[1]]
+            if place == 0
+            else [fault for line in self._of_line if (fault := found[line][1])]
+            for place, (row, found) in enumerate(zip(rows, read, strict=True))
         ]
         if len(rows) > 1:
-            conflict = self._conflict(rows, cells)
+            conflict = self._conflict(rows, read)
             if conflict:
                 for wrong in faults:
                     wrong.append(conflict)
         consignment, warnings = None, []
         if not any(faults):
-            values = {name: cell[0] for name, cell in zip(self._names, cells[0], strict=True)}
-            lines = [{self._names[place]: read[place][0] for place in self._of_line} for read in cells]
-            warnings = [cell[2] for read in cells for cell in read if cell[2]]
+            values = {name: cell[0] for name, cell in zip(self._names, read[0], strict=True)}
+            lines = [{self._names[place]: found[place][0] for place in self._of_line} for found in read]
+            warnings = [cell[2] for found in read for cell in found if cell[2]]
             consignment = self._order(values, lines, faults[0])
         if consignment is None:
             bad = next(place for place, wrong in enumerate(faults) if wrong)
@@ -161,24 +168,14 @@ class Orders:
             return RowsRead(None, [wrong or [other] for wrong in faults], warnings)
         return RowsRead(consignment, faults, warnings)
 
-    def _row_faults(self, row: Row, read: Sequence[Cell], *, first: bool) -> list[Fault]:
-        if row.fault:
-            return [row.fault]
-        return [
-            fault
-            for places in ((self._of_order, self._of_line) if first else (self._of_line,))
-            for place in places
-            if (fault := read[place][1]) is not None
-        ]
-
-    def _conflict(self, rows: Sequence[Row], cells: Sequence[Sequence[Cell]]) -> Fault | None:
+    def _conflict(self, rows: Sequence[Row], read: Sequence[Sequence[Cell]]) -> Fault | None:
         """[PF-8.2-8] What belongs to the order is the same in all its rows, or blank after the first."""
         good = [place for place, row in enumerate(rows) if not row.fault]
         for place in self._of_order:
-            first = cells[good[0]][place][0] if good else None
+            first = read[good[0]][place][0] if good else None
             for other in good[1:]:
                 word = rows[other].words[place]
-                if word and word != rows[good[0]].words[place] and cells[other][place][0] != first:
+                if word and word != rows[good[0]].words[place] and read[other][place][0] != first:
                     return Fault(
                         "CONFLICTING_ROWS",
                         self._names[place],
@@ -312,4 +309,4 @@ class Orders:
 
 
 def _address(stop: str, values: Mapping[str, Any]) -> Address:
-    return Address(*(values[stop + ADDRESS[part]] for part in Address._fields))
+    return Address._make(PARTS[stop](values))
