@@ -20,7 +20,7 @@ MARGIN, PADDING = 4.0, 1.2
 RULE = 0.375  # three dots of a printer of 203 dpi
 LEFT, RIGHT, TOP, BOTTOM = MARGIN, WIDTH - MARGIN, MARGIN, HEIGHT - MARGIN
 # The rows' and columns' borders.
-ADDRESS_TOP, NOTES_TOP, STRIP_TOP, BARCODE_TOP = 30.0, 59.0, 72.5, 79.5
+ADDRESS_TOP, NOTES_TOP, STRIP_TOP, BARCODE_TOP = 30.0, 59.0, 72.5, 80.0
 SERVICE_LEFT, PALLET_LEFT, SIDE_LEFT = 66.0, 97.0, 96.0
 CAPTION, SMALLEST = 2.2, 1.7
 # The smallest part of a bar is a whole number of dots of a printer of 203 dpi, an eighth of a millimetre each.
@@ -200,16 +200,18 @@ def _strip(sheet: _Sheet, label: Label) -> None:
     cells = (
         ("TRACKING NUMBER", label.tracking_number, 34.0),
         ("CONSIGNMENT", label.consignment_number, 21.0),
-        ("REFERENCE", label.reference, 39.0),
-        ("COLLECTION", _day(label.collection_date), 28.0),
+        ("COLLECTION", _day(label.collection_date), 27.0),
         ("DEPOTS", depots, 18.0),
     )
     x = LEFT
     for caption, text, across in cells:
         room = across - PADDING
         sheet.line(caption, x, STRIP_TOP + 2.5, room, CAPTION * 0.85, bold=False)
-        sheet.line(text, x, STRIP_TOP + 5.9, room, 3.8)
+        sheet.line(text, x, STRIP_TOP + 6.2, room, 3.8)
         x += across
+    # The one of them that may be long; it takes a second line before it is cut.
+    sheet.line("REFERENCE", x, STRIP_TOP + 2.5, RIGHT - x, CAPTION * 0.85, bold=False)
+    sheet.block([Paragraph(label.reference, True)], x, STRIP_TOP + 2.7, RIGHT - x, BARCODE_TOP - STRIP_TOP - 2.8, 3.8)
 
 
 def _barcode(sheet: _Sheet, label: Label) -> None:

@@ -3,6 +3,7 @@
 Widths are those of the embedded font. The resident font of label printers is narrower, so what fits here fits there.
 """
 
+import math
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ for _name, _file in ((REGULAR, "DejaVuSansCondensed.ttf"), (BOLD, "DejaVuSansCon
 # What the font cannot show stands as a box, so that somebody looks the name up instead of trusting half of it.
 UNSHOWN = "\u25a1"
 CUT = "…"
+# More of one field does not fit any label.
+MOST_CHARACTERS = 250
 # Of the font size: how far letters rise above the baseline (capitals with accents) and fall below, line to line.
 ASCENT, DESCENT, LEADING = 0.95, 0.24, 1.17
 STEP = 0.1
@@ -40,7 +43,10 @@ class Line(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """The text as it can be printed: one line, no controls or reading-direction marks, boxes for unknown signs."""
+    """The text as it can be printed: one line, no controls or reading-direction marks, boxes for unknown signs.
+
+    What passes 250 characters is cut.
+    """
     glyphs = pdfmetrics.getFont(REGULAR).face.charToGlyph
     kept = []
     for sign in unicodedata.normalize("NFC", text):
@@ -49,20 +55,20 @@ def shown(text: str) -> str:
             kept.append(" ")
         elif category != "Cf":
             kept.append(sign if ord(sign) in glyphs else UNSHOWN)
-    return " ".join("".join(kept).split())
+    text = " ".join("".join(kept).split())
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + CUT
 
 
 def width(text: str, size: float, bold: bool) -> float:
     """How wide a line is."""
-    return float(pdfmetrics.stringWidth(text, BOLD if bold else REGULAR, size))
+    return size * sum(_advances(text, bold))
 
 
 def fit_line(text: str, room: float, most: float, least: float, bold: bool) -> tuple[str, float]:
     """The text on one line with its size: as large as fits, cut with an ellipsis where even `least` is too large."""
     text = shown(text)
-    size = most
-    while size > least and width(text, size, bold) > room:
-        size = max(least, size - STEP)
+    widest = width(text, 1, bold)
+    size = most if widest * most <= room else max(least, math.floor(room / widest / STEP) * STEP)
     return _cut(text, room, size, bold), size
 
 
@@ -72,19 +78,25 @@ def fit_block(paragraphs: list[Paragraph], room: float, height: float, most: flo
     Where even `least` is too large, the last line that fits ends with an ellipsis.
     """
     paragraphs = [part._replace(text=shown(part.text)) for part in paragraphs]
-    paragraphs = [part for part in paragraphs if part.text]
     size = most
     lines = _lines(paragraphs, room, size)
     while size > least and not _fits(lines, height):
         size = max(least, size - STEP)
         lines = _lines(paragraphs, room, size)
-    if not _fits(lines, height):
-        while lines and not _fits(lines, height):
-            lines.pop()
-        if lines:
-            last = lines[-1]
-            lines[-1] = last._replace(text=_cut(last.text + CUT, room, last.size, last.bold))
-    return lines
+    if _fits(lines, height):
+        return lines
+    while lines and not _fits(lines, height):
+        lines.pop()
+    return [
+        *lines[:-1],
+        *(last._replace(text=_cut(last.text.removesuffix(CUT) + CUT, room, last.size, last.bold)) for last in lines[-1:]),
+    ]
+
+
+def _advances(text: str, bold: bool) -> list[float]:
+    """How far each sign moves the pen, in parts of the size."""
+    face = pdfmetrics.getFont(BOLD if bold else REGULAR).face
+    return [face.charWidths.get(ord(sign), face.defaultWidth) / 1000 for sign in text]
 
 
 def _fits(lines: list[Line], height: float) -> bool:
@@ -106,18 +118,26 @@ def _wrap(text: str, room: float, size: float, bold: bool) -> list[str]:
     """Broken between words, and inside a word only where one alone is too long."""
     lines, line = [], ""
     for word in text.split():
-        longer = f"{line} {word}".strip()
+        longer = f"{line} {word}" if line else word
         if width(longer, size, bold) <= room:
             line = longer
             continue
         if line:
             lines.append(line)
-        line = word
-        while width(line, size, bold) > room and len(line) > 1:
-            fitting = next(n for n in range(len(line) - 1, 0, -1) if n == 1 or width(line[:n], size, bold) <= room)
-            lines.append(line[:fitting])
-            line = line[fitting:]
+        *full, line = _pieces(word, room, size, bold)
+        lines += full
     return [*lines, line] if line else lines
+
+
+def _pieces(word: str, room: float, size: float, bold: bool) -> list[str]:
+    """A word in as many pieces as it needs; each has one sign at least."""
+    pieces, start, used = [], 0, 0.0
+    for place, advance in enumerate(_advances(word, bold)):
+        if used + advance * size > room and place > start:
+            pieces.append(word[start:place])
+            start, used = place, 0.0
+        used += advance * size
+    return [*pieces, word[start:]]
 
 
 def _cut(text: str, room: float, size: float, bold: bool) -> str:
