@@ -1,4 +1,4 @@
-"""As much of Airflow's REST API as the sandbox, the demo and the end-to-end tests need."""
+"""As much of Airflow's REST API and of our order API as the sandbox, the demo and the end-to-end tests need."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,10 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class AirflowApi:
-    """Airflow's REST API as the login `ops`. `base_url`: http://host:port. `token`: valid for a day."""
+    """Airflow's REST API, and the order API mounted beside it, as the login `ops`.
+
+    `base_url`: http://host:port. `token`: valid for a day.
+    """
 
     base_url: str
     token: str = field(repr=False)
@@ -37,16 +40,23 @@ class AirflowApi:
         body = {"logical_date": None, "conf": conf or {}, "note": note}
         return str(self.post(f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def orders(self, method: str, path: str, body: Any = None, **parameters: Any) -> requests.Response:
+        """A call of the order API, e.g. orders("PUT", "orders/SO-1/trip", {...}). Raises requests.RequestException."""
+        return self._ask(method, f"palletflow/api/v1/{path}", json=body, params=parameters)
+
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        return self._ask(method, f"api/v2/{path}", **arguments).json()
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         with requests.Session() as session:
             # A proxy of the environment has no part in talking to this machine.
             session.trust_env = False
             answer = session.request(
                 method,
-                f"{self.base_url}/api/v2/{path}",
+                f"{self.base_url}/{path}",
                 headers={"Authorization": f"Bearer {self.token}"},
                 timeout=self.timeout_seconds,
                 **arguments,
             )
         answer.raise_for_status()
-        return answer.json()
+        return answer
