@@ -1,0 +1,139 @@
+"""Statuses in the order store: kept once, counted, and whose turn it is; what barcodes become."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from palletflow.orders.lifecycle import Outcome, Status
+from palletflow.orders.tracking import Event, StopEffect
+from palletflow.store import barcodes, tracking
+
+NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def one(simulator, pull, fetch) -> int:
+    """A consignment of two pallets that depot 901 collects."""
+    [number] = simulator.create(
+        depot="901",
+        role="requested",
+        at=(NOW - 2 * HOUR).isoformat(),
+        fields={
+            "requestingDepot": "905",
+            "collectingDepot": "901",
+            "deliveryDepot": "906",
+            "serviceName": "A",
+            "pallets": [{"palletType": "F", "numberofPallets": "2"}],
+        },
+    )
+    pull("901")
+    return fetch("SELECT id FROM consignments WHERE tracking_number = %s", number)[0][0]
+
+
+def event(code: str = "SCOT", hours: float = 1, **extra) -> Event:
+    told = {
+        "code": code, "status": Status.TRUNKED, "reason": None, "barcode": "X1", "pallet": 1,
+        "at": NOW + hours * HOUR, "estimated": False, "depot": "901", "signatory": "J SMITH", "note": "n",
+        "latitude": "1.5", "longitude": "-2", "echo": False, "raw": {"eventcode": code},
+    }  # fmt: skip
+    return Event(**{**told, **extra})
+
+
+def test_what_is_stored_is_read_back_as_it_was(conn, one):
+    stored = [event(), event("POC", 0, pallet=None, barcode="", echo=True), event("ZZZZ", 2, status=Status.UNKNOWN)]
+    with conn.transaction():
+        tracking.store(conn, one, stored)
+        held = tracking.locked(conn, one)
+
+    assert sorted(held.imported, key=repr) == sorted(stored, key=repr)
+    assert (held.exported, held.pallets, held.roles) == ([], [1, 2], ["collecting"])
+
+
+@pytest.mark.rule("PF-2.3-9")
+def test_an_equal_status_is_kept_once_whoever_stores_it(conn, one, fetch):
+    guessed = event("POC", 5, estimated=True)
+    for _ in range(2):
+        tracking.store(conn, one, [event(), event(hours=2), event(barcode="X2"), guessed])
+    tracking.store(conn, one, [guessed._replace(at=NOW)])
+
+    assert fetch("SELECT count(*) FROM tracking_events") == [(4,)]
+
+    tracking.give_time(conn, one, event("POC", 1))
+    assert fetch("SELECT occurred_at, time_estimated FROM tracking_events WHERE code = 'POC'") == [(NOW + HOUR, False)]
+
+
+def test_a_stop_moves_once_and_is_never_uncompleted(conn, one, fetch):
+    done = StopEffect(NOW, NOW + HOUR, Outcome.DAMAGED, "torn", "J SMITH")
+    assert len(tracking.move_stops(conn, one, {"delivery": done})) == 5
+    assert tracking.move_stops(conn, one, {"delivery": done}) == {}
+    assert tracking.move_stops(conn, one, {"delivery": StopEffect(None, None, None, "", "")}) == {}
+    assert tracking.move_stops(conn, one, {}) == {}
+
+    changes = tracking.move_stops(conn, one, {"delivery": done._replace(outcome=None, reason="")})
+
+    assert changes == {"delivery.outcome": ["DAMAGED", None], "delivery.reason": ["torn", ""]}
+    assert fetch("SELECT completed_at FROM stops WHERE kind = 'delivery'") == [(NOW + HOUR,)]
+
+
+@pytest.mark.rule("PF-5-12")
+def test_an_unknown_code_is_the_first_of_its_day_once(conn, fetch):
+    today, tomorrow = date(2026, 7, 13), date(2026, 7, 14)
+
+    said = [tracking.unknown_code(conn, "palletforce", "ZZZZ", day, 2) for day in (today, today, tomorrow)]
+
+    assert said == [True, False, True]
+    assert fetch("SELECT day, events FROM unknown_codes ORDER BY day") == [(today, 4), (tomorrow, 2)]
+
+
+def test_when_statuses_went_to_and_fro(conn, one):
+    assert tracking.exchange(conn, one) == (None, None, None)
+    tracking.store(conn, one, [event()])
+    tracking.polled(conn, one, NOW, None)
+    tracking.asked(conn, one, NOW - HOUR)
+
+    found = tracking.exchange(conn, one)
+
+    assert found.imported_at
+    assert (found.exported_at, found.polled_at) == (None, NOW)
+
+
+def test_a_consignment_that_is_gone_is_none(conn):
+    assert tracking.locked(conn, 999999) is None
+    assert tracking.holders(conn, "palletforce", ["9999999999999"]) == []
+    assert tracking.asker(conn, "palletforce", "9999999999999", ["901"]) is None
+
+
+# Barcodes
+
+
+def held(fetch):
+    return fetch("SELECT pallet_number, barcode, state FROM pallet_barcodes ORDER BY pallet_number, barcode")
+
+
+@pytest.mark.rule("PF-3-14", "PF-3-16")
+def test_a_new_barcode_of_one_pallet_leaves_the_others_alone(conn, one, fetch):
+    [(_, first, _), (_, second, _)] = held(fetch)
+    with conn.transaction():
+        barcodes.confirm(conn, one, [first, second])
+        barcodes.adopt(conn, one, {1: "NEW"}, "tester", "test")
+
+    assert held(fetch) == [(1, first, "superseded"), (1, "NEW", "expected"), (2, second, "confirmed")]
+
+    with conn.transaction():
+        barcodes.adopt(conn, one, {1: first}, "tester", "test")
+    assert held(fetch) == [(1, first, "expected"), (1, "NEW", "superseded"), (2, second, "confirmed")]
+
+
+@pytest.mark.rule("PF-3-17")
+def test_foreign_and_older_barcodes_are_kept_and_may_become_current(conn, one, fetch):
+    with conn.transaction():
+        for _ in range(2):
+            barcodes.keep(conn, one, None, "PALLET-7")
+            barcodes.keep(conn, one, 2, "OLDER")
+    assert (None, "PALLET-7", "foreign") in held(fetch)
+    assert (2, "OLDER", "superseded") in held(fetch)
+
+    with conn.transaction():
+        barcodes.adopt(conn, one, {2: "PALLET-7"}, "tester", "test")
+    assert (2, "PALLET-7", "expected") in held(fetch)
