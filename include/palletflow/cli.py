@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     requeue.add_argument("--reason", metavar="WORDS", help="only items parked for a reason with these words in it")
     requeue.add_argument("ids", type=int, nargs="*", help="items; without any, all that the filters leave")
     requeue.set_defaults(command=_work_requeue)
+
+    owed = commands.add_parser("compliance", help="list consignments that miss a status the network's members owe")
+    owed.add_argument("network", choices=network_names())
+    owed.add_argument("--since", type=date.fromisoformat, help="delivered since this day, e.g. 2026-07-01 (30 days)")
+    owed.set_defaults(command=_compliance)
     return parser
 
 
@@ -188,6 +193,15 @@ def _replay(options: argparse.Namespace) -> None:
             actor=getpass.getuser(),
         )
     print(", ".join(f"{count} {name}" for name, count in counts._asdict().items()))
+
+
+def _compliance(options: argparse.Namespace) -> None:
+    since = options.since or datetime.now(UTC).date() - timedelta(days=30)
+    with _order_store() as conn:
+        found = network_part(options.network, "compliance").compliance(conn, deployment.load(), since)
+    for one in found:
+        print(f"{one.tracking_number:<14} {one.at:%Y-%m-%d %H:%M} UTC  misses {', '.join(one.missing)}")
+    print(f"{len(found)} consignments since {since} are not compliant")
 
 
 def _work_list(options: argparse.Namespace) -> None:

@@ -4,9 +4,11 @@ import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from palletflow import cli
 from palletflow.networks.palletforce.compliance import ORDER, compliance
 from palletflow.networks.palletforce.mapper import Mapper
 from palletflow.networks.palletforce.status_export import StatusExport
@@ -17,6 +19,7 @@ from palletflow.store.connection import connect
 from palletflow.work.drain import drain
 from palletflow.work.handling import WorkItem
 
+PROJECT = Path(__file__).parents[3]
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DELIVERY = {"requestingDepot": "905", "collectingDepot": "905", "deliveryDepot": "901"}
@@ -589,3 +592,17 @@ def test_a_collection_for_another_member_needs_poc(haulier, requesting, wanted):
 
     haulier.export()
     assert missing(haulier) == []
+
+
+@pytest.mark.rule("PF-5-24")
+def test_the_command_line_lists_what_is_missing(haulier, dsn, monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW_CONN_ORDER_STORE", dsn)
+    monkeypatch.setenv("PALLETFLOW_DEPLOYMENT", str(PROJECT / "include" / "deployment.yaml"))
+    one = haulier.create(COLLECTING, pallets=1)
+    haulier.report(one, "pickup", "completed", 4)
+
+    assert cli.main(["compliance", "palletforce", "--since", "2026-07-01"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("2026-07-13 13:30 UTC  misses POC")
+    assert lines[1] == "1 consignments since 2026-07-01 are not compliant"
