@@ -4,11 +4,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.networks.palletforce.dispatching import content
 
 from palletflow.store import dispatch, orders
 from palletflow.store.connection import connect
 from palletflow.store.dispatch import DispatchRefused, RegisteredByOther
-from tests.networks.palletforce.dispatching import content
 
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 NETWORK, NUMBER = "palletforce", "9000010000123"

@@ -3,7 +3,7 @@
 import itertools
 import threading
 from contextlib import ExitStack
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 class House:
-    """A haulier's order store and queue, beside a simulated network. Its clock stands still but for `advance`."""
+    """A haulier's order store and queue, beside a simulated network. `advance` ages what is stored."""
 
     def __init__(
         self, conn: Connection, dsn: str, plan: Deployment, simulator: Any, folder: Path, **extra: Any
@@ -63,15 +63,19 @@ class House:
         self.conn, self.dsn, self.plan, self.simulator = conn, dsn, plan, simulator
         self.storage = Storage(UPath(folder))
         self.extra: dict[str, Any] = {"read_timeout_s": 0.4, **extra}
-        self.now = datetime.now(UTC).replace(microsecond=0)
         self.pauses: list[float] = []
         self._clients = ExitStack()
         self._accesses: dict[str, Access] = {}
         customers.sync(conn, plan.customer_names(), plan.account_rows())
         simulator.control("clock", now=self.now.isoformat())
+        simulator.control("clock", run=True)
 
     def close(self) -> None:
         self._clients.close()
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def settle(self, **extra: Any) -> None:
         """Changes settings of the connections."""
@@ -174,10 +178,14 @@ class House:
         return self._accesses[depot]
 
     def advance(self, seconds: float) -> None:
-        """Lets time pass, for us, the network and the queue."""
-        self.now += timedelta(seconds=seconds)
-        self.simulator.control("clock", advance_s=seconds)
-        self.conn.execute("UPDATE work_items SET due_at = due_at - make_interval(secs => %s)", (seconds,))
+        """Makes everything that is stored so much older, as if time had passed."""
+        ago = f"- interval '{seconds} seconds'"
+        self.rows_changed(f"UPDATE work_items SET due_at = due_at {ago}")
+        self.rows_changed(f"UPDATE dispatch_tasks SET sent_at = sent_at {ago}, lookup_at = lookup_at {ago}")
+        self.rows_changed(f"UPDATE connection_flags SET checked_at = checked_at {ago}")
+
+    def rows_changed(self, statement: str) -> None:
+        self.conn.execute(statement.encode())
 
     def later(self, *seconds: float) -> None:
         """Lets time pass in steps, working off what comes due after each."""

@@ -5,11 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.networks.palletforce.facts import facts
 
 from palletflow.checked_yaml import FileFault
 from palletflow.networks.palletforce import manifest
 from palletflow.networks.palletforce.mapper import preview
-from tests.networks.palletforce.facts import facts
 
 # The example of contract 2.1, without the access key.
 EXAMPLE = json.loads("""

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.networks.palletforce.dispatching import faults as told
+from tests.networks.palletforce.facts import facts
 
 from palletflow.networks.palletforce import manifest, rules
 from palletflow.networks.palletforce.mapper import preview
 from palletflow.store.dispatch import Company
-from tests.networks.palletforce.dispatching import faults as told
-from tests.networks.palletforce.facts import facts
 
 OURS = ("900", "901", "902")
 ALONE = Company(on_order=1, on_trip=1, registered_by=None)
