@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from palletflow.desk.app import create_app
-from palletflow.store.connection import connect
 from tests.desk.conftest import Served
 from tests.desk.desk_orders import order
 from tests.desk.test_gate import by_header
+
+from palletflow.desk.app import create_app
+from palletflow.store.connection import connect
 
 LOGIN = "Authorization: Bearer clerk"
 # 422 also says that a well-formed order breaks a rule, e.g. names a customer nobody knows.

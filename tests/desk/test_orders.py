@@ -3,7 +3,9 @@
 import threading
 
 import pytest
+from tests.desk.conftest import Api
 from tests.desk.desk_orders import DEPLOYMENT, order
+from tests.sandbox.waiting import until
 
 from palletflow.store.connection import connect
 
@@ -323,21 +325,30 @@ def test_a_thousand_orders_fit_one_call_and_no_more(api, fetch):
     assert fetch("SELECT count(*) FROM activity WHERE kind = 'created'") == [(1000,)]
 
 
-def test_two_who_make_the_same_orders_at_once_make_each_of_them_once(api, fetch):
-    sent = [order(f"B-{number}") for number in range(200)]
+def test_two_who_make_the_same_orders_at_once_make_each_of_them_once(api, served, dsn, fetch):
+    api.post("/orders", order(), 201)
+    sent = [order(f"B-{number:03}") for number in range(200)]
     outcomes = []
 
     def make(orders):
-        outcomes.append(api("POST", "/bulk/orders", {"orders": orders}).json())
+        outcomes.append(Api(served.url)("POST", "/bulk/orders", {"orders": orders}).json())
 
     callers = [threading.Thread(target=make, args=(orders,)) for orders in (sent, sent[::-1])]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    with connect(dsn) as other:
+        with other.transaction(force_rollback=True):
+            # Both have to wait in the middle: whoever came from the other end would wait for the other for ever.
+            other.execute(
+                "INSERT INTO orders (customer_id, source, source_key, reference, reference_2) "
+                "SELECT customer_id, source, 'B-100', '', '' FROM orders"
+            )
+            for caller in callers:
+                caller.start()
+            until("both wait", lambda: fetch("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(2,)])
+        for caller in callers:
+            caller.join()
     assert sum(outcome["created"] for outcome in outcomes) == 200
     assert sum(outcome["unchanged"] for outcome in outcomes) == 200
-    assert fetch("SELECT count(*) FROM consignments") == [(200,)]
+    assert fetch("SELECT count(*) FROM consignments") == [(201,)]
 
 
 def test_an_order_is_found_by_whatever_is_in_hand(api, conn):
