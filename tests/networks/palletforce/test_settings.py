@@ -249,6 +249,13 @@ BAD = [
     ("lookup_by", [], "give at least one"),
     ("lookup_by", ",", "give at least one"),
     ("lookup_by", {"window": 1}, "give a list"),
+    ("tracking_mode", "window", "'window' is not one of number, depot"),
+    ("tracking_keep_days", -1, "not between 0 and 365"),
+    ("tracking_max_days", 0, "not between 1 and 365"),
+    ("upload_batch", 101, "not between 1 and 100"),
+    ("all_barcodes_rule", "any", "'any' is not one of same_effect, same_code"),
+    ("echo_window_s", "a minute", "a minute"),
+    ("derive_delv", "no", "neither true nor false"),
 ]
 
 

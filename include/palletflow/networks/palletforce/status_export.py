@@ -87,7 +87,9 @@ class StatusExport:
         unsent = [ready[position] for position in ids]
         on_the_wire = [wire_element(element, tracking_number, rules) for element in unsent]
         refusals = client.upload_tracking(
-            on_the_wire, _transaction_number(consignment_id, on_the_wire), rules.section["tracking_fields"]
+            on_the_wire,
+            _transaction_number(client.settings.transaction_prefix, consignment_id, on_the_wire),
+            rules.section["tracking_fields"],
         )
         by_id = dict(zip(ids.values(), range(len(unsent)), strict=True))
         refused = {id_: refusals[position] for id_, position in by_id.items() if position in refusals}
@@ -100,10 +102,10 @@ class StatusExport:
         return said
 
 
-def _transaction_number(consignment_id: int, sent: Sequence[Mapping[str, str]]) -> str:
+def _transaction_number(prefix: str, consignment_id: int, sent: Sequence[Mapping[str, str]]) -> str:
     """Ours, and the same when the same elements are sent again."""
     digest = hashlib.sha256(repr([sorted(element.items()) for element in sent]).encode()).hexdigest()
-    return f"ST-{consignment_id}-{digest[:12]}"
+    return f"{prefix}-S{consignment_id}-{digest[:12]}"
 
 
 def _named(element: Mapping[str, Any]) -> str:
