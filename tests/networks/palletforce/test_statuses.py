@@ -127,6 +127,21 @@ def test_a_time_of_day_with_one_digit_and_a_time_in_winter(rules):
     assert event.at == datetime(2026, 1, 13, 7, 5, tzinfo=UTC)
 
 
+@pytest.mark.rule("PF-2.3-7")
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("%m/%d/%Y %H:%M:%S", "07/08/2026 14:05:00"),
+        ("%Y%m%d%H%M%S", "20260708140500"),
+        ("%H:%M:%S %d.%m.%Y", "14:05:00 08.07.2026"),
+    ],
+)
+def test_the_connections_own_form_comes_first(made, form, text):
+    [event] = read(made(datetime_format=form), {"eventCode": "POC", "eventDateTime": text}).events
+
+    assert event.at == datetime(2026, 7, 8, 13, 5, tzinfo=UTC)
+
+
 @pytest.mark.rule("PF-2.3-8")
 def test_without_a_time_the_order_of_the_list_is_kept_and_the_time_is_marked(rules):
     codes = ["SCOT", "POC", "ARRD", "ARRH"]

@@ -164,11 +164,14 @@ def moment(texts: Mapping[str, str], local_time: wire.LocalTime) -> datetime | N
     if not text:
         return None
     # A zone may stand behind a space, and Python reads no more than six digits of a second.
-    text = re.sub(r"(\.\d{6})\d+", r"\1", re.sub(r" (?=[+-]\d\d:?\d\d$)", "", _rewritten(text, MOMENTS)))
-    try:
-        return local_time.read(text)
-    except ValueError:
-        return None
+    text = re.sub(r"(\.\d{6})\d+", r"\1", re.sub(r" (?=[+-]\d\d:?\d\d$)", "", text))
+    # As it stands first, for a connection whose own form is another; digits alone Python would take apart otherwise.
+    for form in ([] if text.isdecimal() else [text]) + [_rewritten(text, MOMENTS)]:
+        try:
+            return local_time.read(form)
+        except ValueError:
+            continue
+    return None
 
 
 def _rewritten(text: str, forms: Iterable[tuple[re.Pattern[str], str]]) -> str:

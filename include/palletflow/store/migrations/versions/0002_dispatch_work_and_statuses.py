@@ -235,8 +235,7 @@ CREATE UNIQUE INDEX tracking_untimed ON tracking_events (consignment_id, barcode
 -- A pallet's barcode may change between two attempts to tell the network of it; the pallet does not.
 CREATE UNIQUE INDEX tracking_told ON tracking_events (consignment_id, pallet_number, code, occurred_at)
     NULLS NOT DISTINCT WHERE direction = 'exported';
-CREATE INDEX tracking_unsent ON tracking_events (consignment_id)
-    WHERE direction = 'exported' AND sent_at IS NULL AND refused_at IS NULL;
+CREATE INDEX ON tracking_events (consignment_id);
 
 -- When a network was last asked for a consignment's statuses, and since when there is nothing left to wait for.
 CREATE TABLE tracking_polls (
