@@ -148,6 +148,17 @@ def test_a_label_made_again_is_good_again_and_its_history_says_so(conn, held, fe
     assert len(history(fetch)) == 2
 
 
+def test_a_label_made_again_goes_before_those_made_in_between(conn, held):
+    documents.add(conn, document(held))
+    documents.add(conn, document(held, content="b"))
+    assert [label.name for label in documents.current_labels(conn, [held[0][0]])] == ["b.pdf"]
+    documents.mark_stale(conn, held[0][0], "LABEL")
+    documents.add(conn, document(held))
+    # Whatever makes the other one good again as well.
+    conn.execute("UPDATE documents SET stale_at = NULL")
+    assert [label.name for label in documents.current_labels(conn, [held[0][0]])] == ["a.pdf"]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"kind": "INVOICE"}, {"size": 0}, {"sha256": b"short"}, {"pallet_number": 100}, {"name": ""}]
 )

@@ -14,10 +14,10 @@ COLUMNS = (
     "provisional", "source", "actor",
 )  # fmt: skip
 STORED_COLUMNS = ", ".join(f"d.{column}" for column in ("id", *COLUMNS, "stale_at", "created_at"))
-# A label that is made again as it once was is good again.
+# A label that is made again as it once was is good again, and newer than what was made in between.
 ADD = f"""
 INSERT INTO documents AS held ({", ".join(COLUMNS)}) VALUES ({", ".join(f"%({column})s" for column in COLUMNS)})
-ON CONFLICT (order_id, consignment_id, pallet_number, kind, sha256) DO UPDATE SET stale_at = NULL
+ON CONFLICT (order_id, consignment_id, pallet_number, kind, sha256) DO UPDATE SET stale_at = NULL, created_at = now()
 WHERE held.stale_at IS NOT NULL
 RETURNING id
 """  # noqa: S608 - names are our own constants
@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
     LEFT JOIN pallets p ON (p.consignment_id, p.number) = (d.consignment_id, d.pallet_number)
     WHERE d.consignment_id = asked.consignment_id AND d.kind IN ('LABEL', 'NETWORK_LABEL') AND d.stale_at IS NULL
       AND p.removed_at IS NULL
-    ORDER BY d.pallet_number, d.kind = 'NETWORK_LABEL' DESC, d.id DESC
+    ORDER BY d.pallet_number, d.kind = 'NETWORK_LABEL' DESC, d.created_at DESC, d.id DESC
 ) d
 ORDER BY asked.place, d.pallet_number
 """  # noqa: S608

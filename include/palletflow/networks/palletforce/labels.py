@@ -46,10 +46,11 @@ def delivery_depot(facts: ConsignmentFacts, settings: Mapping[str, Any], fetch: 
     return ""
 
 
-def of_consignment(facts: ConsignmentFacts, template: Template, depot: str) -> list[Label]:
+def of_consignment(facts: ConsignmentFacts, template: Template, depot: str, *, unanswered: bool = False) -> list[Label]:
     """One label a pallet; without a tracking number there is none yet.
 
-    `depot` "" makes them provisional: the tracking number alone is their barcode [PF-6-10].
+    `depot` "" makes them provisional: the tracking number alone is their barcode [PF-6-10]. `unanswered`: the network
+    could not be asked for the depot; until it can, the barcodes expected so far stand.
     """
     if not facts.tracking_number:
         return []
@@ -78,16 +79,18 @@ def of_consignment(facts: ConsignmentFacts, template: Template, depot: str) -> l
             provisional=not barcode,
         )
         for pallet in facts.pallets
-        for barcode in [_barcode(facts, pallet, depot)]
+        for barcode in [_barcode(facts, pallet, depot, unanswered)]
     ]
 
 
-def _barcode(facts: ConsignmentFacts, pallet: PalletFacts, depot: str) -> str:
+def _barcode(facts: ConsignmentFacts, pallet: PalletFacts, depot: str, unanswered: bool) -> str:
     """The network's own barcode once it has used one, else the one we expect; "" while that cannot be built."""
     if pallet.confirmed and _is_of(facts, pallet):
         return pallet.barcode
     built = barcodes.of_pallets(depot, facts.service, facts.tracking_number, pallet.number)
-    return built[-1] if built else ""
+    if built:
+        return built[-1]
+    return pallet.barcode if unanswered and _is_of(facts, pallet) else ""
 
 
 def _is_of(facts: ConsignmentFacts, pallet: PalletFacts) -> bool:

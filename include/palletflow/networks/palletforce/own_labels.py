@@ -23,7 +23,7 @@ from palletflow.work.handling import Handler, Result, WorkItem
 
 KIND = "LABEL"
 ACTOR, SOURCE = "palletflow", "own labels"
-# While the network does not answer, the labels are provisional and it is asked again.
+# While the network does not answer, labels are made of what is known, and it is asked again.
 ASK_AGAIN = timedelta(minutes=5)
 
 # The delivery depot the network knows for a consignment, "" if it knows none. May raise NetworkError.
@@ -52,10 +52,12 @@ def handler(template: Template, storage: Storage, look_up: LookUp) -> Handler:
                 return ""
 
         depot = labels.delivery_depot(facts, template.sections["labels"], fetch)
-        drawn = [] if facts.cancelled else labels.of_consignment(facts, template, depot)
+        drawn = [] if facts.cancelled else labels.of_consignment(facts, template, depot, unanswered=unanswered)
         stored = [(label, _document(facts, label, storage)) for label in drawn]
-        again_at = datetime.now(UTC) + ASK_AGAIN if unanswered and any(label.provisional for label in drawn) else None
-        return Result(lambda writing: _record(writing, facts, stored), again_at)
+        return Result(
+            lambda writing: _record(writing, facts, stored),
+            again_at=datetime.now(UTC) + ASK_AGAIN if unanswered and drawn else None,
+        )
 
     return handle
 
@@ -100,7 +102,11 @@ def _record(conn: Connection, facts: ConsignmentFacts, stored: list[tuple[Label,
         # Somebody changed it while we drew: these labels are not of it any more.
         work_items.enqueue(conn, facts.network, barcodes.RELABEL, [facts.id])
         return
-    if not any(label.provisional for label, _ in stored):
+    if any(label.provisional for label, _ in stored):
+        # What the network has taken, or has used itself, is not ours to take back.
+        if not facts.registered and not any(pallet.confirmed for pallet in facts.pallets):
+            barcodes.withdraw(conn, facts.id, ACTOR, SOURCE)
+    elif stored:
         barcodes.expect(conn, [(facts.id, label.pallet, label.barcode) for label, _ in stored], ACTOR, SOURCE)
     good = [documents.add(conn, document) for _, document in stored]
     documents.mark_stale(conn, facts.id, KIND, keep=good)
