@@ -76,6 +76,7 @@ def test_those_due_longest_are_taken_first_and_each_by_one(conn, dsn):
 
 def test_a_row_that_another_holds_locked_is_passed_over(conn, dsn):
     enqueue(conn, 1, 2)
+    conn.execute("SET lock_timeout = '1s'")
     with connect(dsn) as other, other.transaction():
         other.execute("SELECT FROM work_items WHERE key = '1' FOR UPDATE")
         assert [item.key for item in claim(conn)] == ["2"]

@@ -349,7 +349,21 @@ def test_a_worker_whose_lease_was_taken_stores_nothing(conn, work, fetch, row):
     assert row("attempts") == (2,)
 
 
-def end_sessions(conn, besides=()):
+def test_a_worker_whose_lease_is_taken_while_it_stores_its_result_stores_nothing(conn, work, fetch, row):
+    enqueue(conn, "dispatch", 1)
+
+    def record(own):
+        noting("late")(own)
+        with connect(work.dsn) as other:
+            other.execute("UPDATE work_items SET due_at = now() - interval '1 s'")
+            assert work_items.claim(other, NETWORK, "dispatch", 1, 3600)
+
+    assert work({"dispatch": lambda *_: Result(record)}) == {"dispatch": {"left": 1}}
+    assert fetch("SELECT count(*) FROM connection_flags") == [(0,)]
+    assert row("attempts") == (2,)
+
+
+def end_sessions(conn):
     """Ends all other sessions of the database, as a restart of Postgres does."""
     conn.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
