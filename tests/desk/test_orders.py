@@ -249,6 +249,17 @@ def test_an_order_of_the_network_is_not_changed_here(api, conn):
     assert api.get(f"/orders/~{found}")["source"] == "palletforce"
 
 
+def test_an_order_from_a_file_is_changed_by_our_id_of_it(api, conn):
+    api.post("/orders", order(), 201)
+    conn.execute("UPDATE orders SET source = 'palletforce orders', source_key = 'ACME PO/77'")
+    conn.execute("UPDATE consignments SET given = NULL, delivery_depot = '901'")
+    [found] = api.get("/orders", params={"key": "ACME PO/77"})["orders"]
+    change = {"consignments": [{"delivery": {"phone": "0113 496 0002"}}]}
+    assert api.patch(f"/orders/~{found['id']}", change)["outcome"] == "updated"
+    [held] = api.get(f"/orders/~{found['id']}")["consignments"]
+    assert (held["delivery"]["phone"], held["delivery_depot"]) == ("0113 496 0002", "901")
+
+
 def test_consignments_are_matched_by_id_added_and_removed(api, fetch):
     sent = order()
     sent["consignments"] = [{**sent["consignments"][0], "goods_description": name} for name in ("one", "two")]

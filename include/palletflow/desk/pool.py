@@ -47,8 +47,3 @@ class Pool:
                 conn.close()
             else:
                 return conn
-
-    def close(self) -> None:
-        """Closes the connections nobody uses."""
-        while not self._idle.empty():
-            self._idle.get_nowait().close()

@@ -51,8 +51,10 @@ class Dispatch(Answer):
     completed_by: str | None
     attempt: int = Field(description="Rises when a person sends again after a definite refusal.")
     transaction_number: str
-    sent_at: datetime | None
-    faults: list[dict[str, Any]] = Field(description="Why it cannot go, all together: code, field, reason.")
+    sent_at: datetime | None = Field(description="Since when the network may have it; empty: nothing was accepted.")
+    lookups: int = Field(description="How often it was looked up in the network and not found.")
+    lookup_at: datetime | None = Field(description="When it is looked up next by itself; empty: never.")
+    faults: list[dict[str, Any]] = Field(description="Why it cannot go, all together: code, field, reason, remedy.")
     warnings: list[str]
     finished_at: datetime | None
 

@@ -25,8 +25,8 @@ SELECT jsonb_build_object(
             SELECT jsonb_build_object(
                 'trip', t.trip, 'resource', t.resource, 'auto_complete', t.auto_complete,
                 'completed_at', t.completed_at, 'completed_by', t.completed_by, 'attempt', t.attempt,
-                'transaction_number', t.transaction_number, 'sent_at', t.sent_at, 'faults', t.faults,
-                'warnings', t.warnings, 'finished_at', t.finished_at)
+                'transaction_number', t.transaction_number, 'sent_at', t.sent_at, 'lookups', t.lookups,
+                'lookup_at', t.lookup_at, 'faults', t.faults, 'warnings', t.warnings, 'finished_at', t.finished_at)
             FROM dispatch_tasks t WHERE t.consignment_id = c.id),
         'pallets', coalesce((
             SELECT jsonb_agg(jsonb_build_object(
