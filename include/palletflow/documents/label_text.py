@@ -87,10 +87,10 @@ def fit_block(paragraphs: list[Paragraph], room: float, height: float, most: flo
         return lines
     while lines and not _fits(lines, height):
         lines.pop()
-    return [
-        *lines[:-1],
-        *(last._replace(text=_cut(last.text.removesuffix(CUT) + CUT, room, last.size, last.bold)) for last in lines[-1:]),
-    ]
+    if lines:
+        last = lines.pop()
+        lines.append(last._replace(text=_cut(last.text.removesuffix(CUT) + CUT, room, last.size, last.bold)))
+    return lines
 
 
 def _advances(text: str, bold: bool) -> list[float]:
