@@ -6,7 +6,7 @@ import pytest
 
 from palletflow.orders.lifecycle import Outcome, Status
 from palletflow.orders.tracking import Event, StopEffect
-from palletflow.store import barcodes, tracking
+from palletflow.store import barcodes, status_exports, tracking
 
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -102,6 +102,27 @@ def test_a_consignment_that_is_gone_is_none(conn):
     assert tracking.locked(conn, 999999) is None
     assert tracking.holders(conn, "palletforce", ["9999999999999"]) == []
     assert tracking.asker(conn, "palletforce", "9999999999999", ["901"]) is None
+
+
+def test_what_was_sent_stays_as_it_was_sent(conn, one, fetch):
+    """A worker whose lease ended meets what its successor has sent."""
+    element = {
+        "pallet": 1, "barcode": "X1", "code": "POC", "status": "COLLECTED", "reason": None, "at": NOW, "depot": "901",
+        "signatory": "", "note": "", "latitude": "", "longitude": "", "delivery_order": None, "total_deliveries": None,
+        "movement_id": None,
+    }  # fmt: skip
+    [id_] = status_exports.write(conn, one, [element]).values()
+    status_exports.answered(conn, [], {id_: "no"})
+    assert status_exports.write(conn, one, [{**element, "barcode": "X2"}]) == {0: id_}
+    status_exports.answered(conn, [id_], {})
+
+    assert status_exports.write(conn, one, [{**element, "barcode": "X3"}, {**element, "pallet": 2}]).keys() == {1}
+    status_exports.answered(conn, [], {id_: "too late"})
+
+    assert fetch("SELECT barcode, refusal FROM tracking_events WHERE id = %s AND sent_at IS NOT NULL", id_) == [
+        ("X2", None)
+    ]
+    assert (1, "POC", NOW) in status_exports.facts(conn, one).told
 
 
 # Barcodes

@@ -550,6 +550,20 @@ def test_what_we_told_comes_back_as_history(haulier):
     assert haulier.rows("SELECT state FROM pallet_barcodes WHERE consignment_id = %s", one) == [("confirmed",)]
 
 
+@pytest.mark.rule("PF-5-19")
+def test_what_we_told_wrongly_and_corrected_does_not_come_back_to_us(haulier):
+    one = haulier.create(DELIVERY, pallets=1)
+    haulier.route(one, 1)
+    haulier.delivered(one, outcome="DAMAGED", reason="torn")
+    haulier.export()
+    haulier.delivered(one)
+
+    haulier.poll()
+
+    assert haulier.rows("SELECT lifecycle_status, exception_reason FROM consignments") == [("DELIVERED", None)]
+    assert haulier.rows("SELECT outcome FROM stops WHERE kind = 'delivery'") == [("CLEAN",)]
+
+
 # Compliance
 
 

@@ -209,6 +209,8 @@ def test_without_a_time_barcode_and_code_decide_and_the_real_time_replaces_the_e
     assert statuses.news([guessed], [real]) == ([], [real])
     assert statuses.news([guessed], [real, real]) == ([], [real])
     assert statuses.news([], [guessed, real]) == ([real], [])
+    another = event("POC", 2)
+    assert statuses.news([guessed], [real, another]) == ([another], [real])
 
 
 # Effects by role
