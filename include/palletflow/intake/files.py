@@ -102,7 +102,8 @@ def _no_text(start: bytes) -> str | None:
     for signature, name in SIGNATURES.items():
         if start.startswith(signature):
             return f"is {name} and no CSV file; save it as CSV (UTF-8)"
-    return "holds NUL bytes and is no text file; save it as CSV (UTF-8)" if b"\0" in start[:8192] else None
+    first_line = start[:LONGEST_LINE].partition(b"\n")[0]
+    return "begins with NUL bytes and is no text file; save it as CSV (UTF-8)" if b"\0" in first_line else None
 
 
 def normal(heading: str) -> str:

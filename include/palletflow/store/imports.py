@@ -374,7 +374,10 @@ WHERE held.outcome IN ('rejected', 'ignored') AND held.settled_at IS NULL
   AND excluded.reason_code IS DISTINCT FROM held.reason_code;
 """  # noqa: S608
 # A row of a file is a record of its own, whatever other rows say.
-LAND_ROWS = f"{LANDED} SELECT {AS_LANDED}"
+LAND_ROWS = f"{LANDED} SELECT {AS_LANDED} ORDER BY s.ordinal"
+# Without knowing what so many new rows hold, Postgres would look through all of the quarantine for each of them.
+KNOW_THE_RECORDS = "ANALYZE inbound_records (network, stream, record_key, reason_code, outcome, settled_at, batch_id)"
+MANY = 2000
 SETTLE_REPLAYED = f"""
 UPDATE inbound_records held
 SET replays = replays + 1,
@@ -393,6 +396,8 @@ UPDATE inbound_records held SET settled_at = now(), settled_by = 'a later versio
 FROM staged s JOIN matched m USING (ordinal)
 WHERE held.network = %(network)s AND held.record_key = s.record_key AND held.outcome = 'rejected'
   AND held.settled_at IS NULL AND held.read_at <= s.read_at AND held.raw_digest <> s.raw_digest
+  -- Other rows of the same file are no older versions.
+  AND (held.row_number IS NULL OR held.read_at < s.read_at)
   AND m.outcome IN ('created', 'updated', 'unchanged');
 """
 # A bad row that is sent again, in a file that mends others, waits for a person once.
@@ -511,9 +516,11 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
             REMOVE_PALLETS,
             INSERT_ACTIVITY,
             LAND_ROWS if rules else LAND,
-            SETTLE_REPLAYED,
-            SETTLE_OLDER,
         ):
+            conn.execute(statement, values)
+        if counts.records >= MANY:
+            conn.execute(KNOW_THE_RECORDS)
+        for statement in (SETTLE_REPLAYED, SETTLE_OLDER):
             conn.execute(statement, values)
         conn.execute(barcodes.EXPECTED)
         conn.execute(EXPECT_BARCODES)

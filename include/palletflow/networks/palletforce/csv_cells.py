@@ -11,13 +11,13 @@ from palletflow.intake.template import Fault
 from palletflow.networks.palletforce.imported_numbers import number_fault
 
 DATES = (
-    re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})"),
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"),
-    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"),
+    re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})", re.ASCII),
+    re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})", re.ASCII),
+    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})", re.ASCII),
 )
-SHORT_YEAR = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}")
-WHOLE = re.compile(r"\d{1,9}")
-DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?")
+SHORT_YEAR = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}", re.ASCII)
+WHOLE = re.compile(r"\d{1,9}", re.ASCII)
+DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 COUNTRY = re.compile(r"[A-Za-z]{2}")
 TWO_PLACES = Decimal("0.01")
 # Cells that were read once: files repeat themselves.

@@ -195,7 +195,8 @@ class Orders:
                     f"no customer in the deployment file has the code '{values['customerCode']}'; add him and replay",
                 )
             )
-        pickup = self._pickup(values, customer.collection if customer else None, faults)
+            return None
+        pickup = self._pickup(values, customer.collection, faults)
         delivery_date = self._delivery_date(values, faults)
         self._check_amazon(values, faults)
         number = values["trackingNumber"]
@@ -210,7 +211,7 @@ class Orders:
         weight = sum((line["weight"] for line in lines), Decimal()).quantize(Decimal(1), ROUND_HALF_UP)
         if not 1 <= weight <= HEAVIEST:
             faults.append(Fault("BAD_FORMAT", "weight", f"the order weighs {weight} kg, 1 to {HEAVIEST} can be sent"))
-        if faults or customer is None:
+        if faults:
             return None
         depot = number[:3]
         return Consignment(
