@@ -490,7 +490,7 @@ def test_interrupted_after_the_network_took_it_the_next_worker_ends_the_same(hau
         pass
 
     class DyingConnection:
-        """Dies at the second transaction: what is to be sent is written, the answer is not."""
+        """Dies at the third transaction: the facts are read, what is to be sent is kept, the answer is not."""
 
         def __init__(self, conn) -> None:
             self._conn, self.begun = conn, 0
