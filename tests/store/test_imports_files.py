@@ -312,7 +312,9 @@ def test_a_customer_added_later_lets_all_his_rows_land(land, plan, replayed, fet
 @pytest.mark.rule("PF-8.1-8")
 def test_a_bad_row_sent_again_waits_once_and_a_mended_one_settles_it(land, waiting, fetch):
     land(orders({"weight": "x"}, {"orderReference": "SO-2", "weight": "y"}))
-    land(orders({"weight": "50"}, {"orderReference": "SO-2", "weight": "y"}), "mended.csv")
+    land(
+        orders({"weight": "50"}, {"orderReference": "SO-2", "weight": "y"}), "mended.csv", now=NOW + timedelta(hours=1)
+    )
     assert waiting() == [(3, "BAD_FORMAT", "weight")]
     assert fetch("SELECT count(*) FROM inbound_records WHERE outcome = 'rejected'") == [(3,)]
 

@@ -6,6 +6,7 @@ from airflow.sdk import Context, RetryAction, RetryDecision, RetryPolicy
 
 from palletflow.airflow.runs import BadForm
 from palletflow.checked_yaml import FileFault
+from palletflow.intake.file_drops import NoSuchFile
 from palletflow.network_errors import (
     AuthFailed,
     Misconfigured,
