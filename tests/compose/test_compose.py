@@ -209,7 +209,7 @@ def test_every_image_names_a_version() -> None:
 def test_the_data_of_postgres_and_redis_are_on_volumes_of_their_own() -> None:
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
-    assert set(COMPOSE["volumes"]) == {"postgres", "redis", "documents", "logs"}
+    assert set(COMPOSE["volumes"]) == {"postgres", "redis", "documents", "files", "logs"}
 
 
 def test_the_image_is_built_on_the_airflow_of_the_lock() -> None:

@@ -24,7 +24,7 @@ from palletflow.store.quarantine import NotInQuarantine
 RETRIES = 3
 PAUSES = (timedelta(minutes=1), timedelta(minutes=3), timedelta(minutes=6))
 PASSES_BY_ITSELF = (NotSent, UnknownOutcome, Unstable, DatabaseUnavailable, ConnectionLost)
-NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, NotFound, FileFault, BadForm, NotInQuarantine)
+NEEDS_A_PERSON = (AuthFailed, Misconfigured, Rejected, NotFound, FileFault, BadForm, NoSuchFile, NotInQuarantine)
 
 
 class PalletflowRetries(RetryPolicy):
