@@ -197,8 +197,8 @@ OF_ORDERS = frozenset(
 )  # fmt: skip
 OF_CONSIGNMENTS = frozenset(
     {
-        "registered", "consignment_number", "our_roles", "dispatch_state", "lifecycle_status", "exception_reason",
-        "network_status", "dispatch", "pallets", "stops", "tracking", "work",
+        "registered", "tracking_page", "consignment_number", "our_roles", "dispatch_state", "lifecycle_status",
+        "exception_reason", "network_status", "dispatch", "pallets", "stops", "tracking", "work",
     }
 )  # fmt: skip
 READ_ONLY = {"OrderContent": OF_ORDERS | {"key"}, "NewOrder": OF_ORDERS, "ConsignmentContent": OF_CONSIGNMENTS}

@@ -156,6 +156,8 @@ def shown_order(within: Context, order_id: int) -> shown.Order:
     """The whole order for an answer."""
     whole = order_reading.whole(within.conn, order_id, within.networks.connections)
     assert whole is not None, "the order has been identified"
+    for consignment in whole["consignments"]:
+        consignment["tracking_page"] = within.networks.tracking_page(consignment)
     return shown.Order(**whole)
 
 

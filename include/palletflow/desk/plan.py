@@ -1,6 +1,7 @@
 """The deployment file as the order API uses it: read once, and again when it or a template of it has changed."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,11 @@ class Networks:
     def entry(self, network: str) -> ModuleType:
         """The network's rules for what is entered. Raises ModuleNotFoundError."""
         return network_part(network, "entry")
+
+    def tracking_page(self, consignment: Mapping[str, Any]) -> str:
+        """Where anybody can follow a consignment; "" while no network of the deployment has registered it."""
+        mapper = self.mappers.get(consignment["network"]) if consignment["registered"] else None
+        return str(mapper.tracking_page(consignment["tracking_number"])) if mapper else ""
 
     @property
     def connections(self) -> list[str]:

@@ -129,6 +129,7 @@ class Consignment(Answer):
     network: str
     tracking_number: str
     registered: bool = Field(description="The network has accepted the tracking number.")
+    tracking_page: str = Field(description="Where anybody can follow it; empty until it is registered.")
     consignment_number: str
     requesting_depot: str
     collecting_depot: str

@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 PAGE = 100
+SHOWN = 500
 
 
 @dataclass(frozen=True)
@@ -58,5 +59,7 @@ class AirflowApi:
                 timeout=self.timeout_seconds,
                 **arguments,
             )
-        answer.raise_for_status()
+        if not answer.ok:
+            said = f"{method} {path}: HTTP {answer.status_code}: {answer.text[:SHOWN]}"
+            raise requests.HTTPError(said, response=answer)
         return answer

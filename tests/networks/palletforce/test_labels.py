@@ -28,9 +28,11 @@ FACTS = ConsignmentFacts(
 
 @pytest.fixture
 def own(plan, tmp_path):
-    """The template of a deployment whose own file has this text."""
+    """The template of a deployment whose own file has this text; the sandbox's without any."""
 
-    def make(text: str = "{}"):
+    def make(text: str = ""):
+        if not text:
+            return mapper.preview(plan).template
         file = tmp_path / "own.yaml"
         file.write_text(text, "utf-8")
         return mapper.preview(plan, file).template
@@ -105,7 +107,11 @@ def test_the_depot_comes_from_the_order_then_the_postcode_then_a_fetch(own):
 def test_a_deployment_chooses_the_sources_and_their_order(own):
     ordered = FACTS._replace(delivery_depot="777")
     assert (
-        labels.delivery_depot(ordered, own("labels: {depot_sources: [postcode, order]}").sections["labels"], never)
+        labels.delivery_depot(
+            ordered,
+            own("labels: {depot_sources: [postcode, order], postcode_depots: {LS: '901'}}").sections["labels"],
+            never,
+        )
         == "901"
     )
     assert labels.delivery_depot(FACTS, own("labels: {depot_sources: [order]}").sections["labels"], never) == ""
@@ -115,7 +121,7 @@ def test_a_deployment_chooses_the_sources_and_their_order(own):
         )
         == "555"
     )
-    without = own("labels: {postcode_depots: {LS: ''}}").sections["labels"]
+    without = own("labels: {postcode_depots: {LS: '', LE: '900'}}").sections["labels"]
     assert labels.delivery_depot(FACTS, without, lambda: "") == ""
 
 

@@ -335,7 +335,7 @@ def test_the_command_fails_with_a_sentence(tmp_path, template, sample, said):
 
 def test_a_deployments_own_template_is_used_without_being_named(tmp_path):
     plan = (PROJECT / "include" / "deployment.yaml").read_text("utf-8")
-    plan = plan.replace("  palletforce:\n", "  palletforce:\n    template: own.yaml\n", 1)
+    plan = plan.replace("template: palletforce.yaml", "template: own.yaml", 1)
     (tmp_path / "deployment.yaml").write_text(plan, "utf-8")
     (tmp_path / "own.yaml").write_text("fields: {reference: {path: consignmentNumber}}\n")
 

@@ -97,6 +97,10 @@ class Mapper:
             )
         ).digest()
 
+    def tracking_page(self, tracking_number: str) -> str:
+        """Where anybody can follow a consignment [PF-3-11]."""
+        return barcodes.tracking_page(self.template.sections["labels"]["tracking_page"], tracking_number)
+
     def records(self, manifests: list[Any]) -> list[Any]:
         """One record a consignment; what has another shape is passed on as it is, to be quarantined."""
         found: list[Any] = []
