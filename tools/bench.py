@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import requests
 
+from bench_dispatch import dispatch_figures
+from bench_files import file_figures
+from bench_queue import queue_figures
+from figures import Figure, expect, timed
 from palletflow import deployment
 from palletflow.networks.palletforce import settings
 from palletflow.networks.palletforce.client import PalletforceClient
@@ -38,28 +41,6 @@ ROUNDS = 3
 DISTANCE_S = 0.05
 NOW = datetime.now(UTC).replace(microsecond=0)
 WINDOW = NOW - timedelta(hours=23), NOW + timedelta(minutes=30)
-
-
-class Figure(NamedTuple):
-    """One line of the table; `unit` says what the seconds are for."""
-
-    name: str
-    seconds: float
-    yardstick: str
-    yardstick_seconds: float
-    target: float
-
-    @property
-    def ratio(self) -> float:
-        """Time over the yardstick's time."""
-        return self.seconds / self.yardstick_seconds
-
-
-def timed(job: Callable[[], object]) -> float:
-    """Seconds a job takes."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
 
 
 @contextlib.contextmanager
@@ -180,12 +161,6 @@ def pull_figures(distance_s: float) -> list[Figure]:
     return [first, Figure("the same again, unchanged", min(agains), "the first pull", min(firsts), 0.4)]
 
 
-def expect(true: bool) -> None:
-    """A benchmark of a job that did not do its work is worth nothing."""
-    if not true:
-        raise AssertionError("the measured job did not do its work")
-
-
 def parse_figure() -> Figure:
     """Parsing every DAG file in a new process, against importing airflow.sdk alone."""
     alone = "import airflow.sdk; airflow.sdk.DAG"
@@ -201,14 +176,21 @@ def parse_figure() -> Figure:
 
 
 def main() -> None:
-    """Measures and prints the table."""
-    figures = [*pull_figures(0), *pull_figures(DISTANCE_S), parse_figure()]
-    print(f"\n{'figure':<42}{'seconds':>9}  {'yardstick':<38}{'seconds':>9}{'ratio':>8}{'target':>9}")
+    """Measures and prints the table; arguments name parts of it: pull, files, queue, dispatch, dags."""
+    parts: dict[str, Callable[[], list[Figure]]] = {
+        "pull": lambda: [*pull_figures(0), *pull_figures(DISTANCE_S)],
+        "files": file_figures,
+        "queue": queue_figures,
+        "dispatch": dispatch_figures,
+        "dags": lambda: [parse_figure()],
+    }
+    figures = [figure for name in sys.argv[1:] or parts for figure in parts[name]()]
+    print(f"\n{'figure':<48}{'measured':>10}  {'yardstick':<38}{'measured':>10}{'ratio':>8}{'target':>9}")
     for figure in figures:
         verdict = "" if figure.ratio <= figure.target else "  missed"
         print(
-            f"{figure.name:<42}{figure.seconds:>9.2f}  {figure.yardstick:<38}{figure.yardstick_seconds:>9.2f}"
-            f"{figure.ratio:>8.2f}{f'<= {figure.target}':>9}{verdict}"
+            f"{figure.name:<48}{figure.measured:>10.2f}  {figure.yardstick:<38}{figure.yardstick_measured:>10.2f}"
+            f"{figure.ratio:>8.2f}{f'<= {figure.target:g}':>9}{verdict}"
         )
 
 

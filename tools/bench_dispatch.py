@@ -187,4 +187,4 @@ def dispatch_figures() -> list[Figure]:
 
 if __name__ == "__main__":
     for figure in dispatch_figures():
-        print(f"{figure.name}: {figure.seconds:.2f} s; {figure.yardstick}: {figure.yardstick_seconds:.2f} s")
+        print(f"{figure.name}: {figure.measured:.2f} s; {figure.yardstick}: {figure.yardstick_measured:.2f} s")

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One line of the table: the ratio of the two shall not exceed `target`."""
+    """One line of the table, in seconds unless its name says otherwise; the ratio shall not exceed `target`."""
 
     name: str
-    seconds: float
+    measured: float
     yardstick: str
-    yardstick_seconds: float
+    yardstick_measured: float
     target: float
 
     @property
     def ratio(self) -> float:
-        """Time over the yardstick's time."""
-        return self.seconds / self.yardstick_seconds
+        """What was measured over the yardstick: smaller is better."""
+        return self.measured / self.yardstick_measured
 
 
 def timed(job: Callable[[], object]) -> float:

@@ -29,6 +29,9 @@ def dags() -> list[Any]:
 
 def wakes(dag: Any) -> str:
     """When a DAG runs, in words."""
+    sweep = getattr(dag.timetable, "timetable", None)
+    if sweep is not None:
+        return f"as soon as work is due, and `{sweep.expression}` UTC"
     expression = getattr(dag.timetable, "expression", None)
     return f"`{expression}` UTC" if expression else "by hand"
 
