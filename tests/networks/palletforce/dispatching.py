@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -54,6 +55,16 @@ def content(**changes: Any) -> dict[str, Any]:
     return merged
 
 
+def access(
+    plan: Deployment, base_url: str, depot: str, extra: dict[str, Any], sleep: Callable[[float], None]
+) -> Access:
+    """A depot's way to a simulated network, as the queue's handlers have it."""
+    parsed = settings.parse(f"palletforce_{depot}", base_url, ACCESS_KEYS[depot], {"allow_http": True, **extra})
+    mapper = Mapper(plan, parsed.local_time, parsed.import_unaccepted)
+    aliases = mapper.template.aliases
+    return Access(PalletforceClient(parsed, aliases, patient=False, sleep=sleep, jitter=lambda: 1.0), mapper)
+
+
 class House:
     """A haulier's order store and queue, beside a simulated network. `advance` ages what is stored."""
 
@@ -66,6 +77,7 @@ class House:
         self.pauses: list[float] = []
         self._clients = ExitStack()
         self._accesses: dict[str, Access] = {}
+        self._handlers = handlers(plan, self.reach, self.storage, lambda: self.now)
         customers.sync(conn, plan.customer_names(), plan.account_rows())
         simulator.control("clock", now=self.now.isoformat())
         simulator.control("clock", run=True)
@@ -150,8 +162,7 @@ class House:
 
     def work(self, *kinds: str) -> dict[str, dict[str, int]]:
         """Runs the real queue until nothing of these kinds is due; what became of the items."""
-        made = handlers(self.plan, self.reach, self.storage, lambda: self.now)
-        wanted = {kind: made[kind] for kind in kinds or KINDS}
+        wanted = {kind: self._handlers[kind] for kind in kinds or KINDS}
         return drain(
             lambda: connect(self.dsn),
             NETWORK,
@@ -162,19 +173,10 @@ class House:
             stop=threading.Event(),
         )
 
-    def reach(self, _: Connection, depot: str) -> Access:
+    def reach(self, conn: Connection, depot: str) -> Access:
         if depot not in self._accesses:
-            parsed = settings.parse(
-                f"palletforce_{depot}",
-                self.simulator.base_url,
-                ACCESS_KEYS[depot],
-                {"allow_http": True, **self.extra},
-            )
-            mapper = Mapper(self.plan, parsed.local_time, parsed.import_unaccepted)
-            client = PalletforceClient(
-                parsed, mapper.template.aliases, patient=False, sleep=self.pauses.append, jitter=lambda: 1.0
-            )
-            self._accesses[depot] = Access(self._clients.enter_context(client), mapper)
+            self._accesses[depot] = access(self.plan, self.simulator.base_url, depot, self.extra, self.pauses.append)
+            self._clients.enter_context(self._accesses[depot].client)
         return self._accesses[depot]
 
     def advance(self, seconds: float) -> None:
@@ -192,6 +194,19 @@ class House:
         for pause in seconds:
             self.advance(pause)
             self.work()
+
+    def play_out(self, most: int = 40) -> None:
+        """Lets time pass from one due item to the next until nothing waits any more."""
+        for _ in range(most):
+            [(wait_s,)] = self.rows(
+                "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM work_items "
+                "WHERE parked_at IS NULL"
+            )
+            if wait_s is None:
+                return
+            self.advance(max(wait_s, 0) + 0.01)
+            self.work()
+        raise AssertionError(f"this never ends: {self.items(parked=False)}")
 
     # What came of it
 

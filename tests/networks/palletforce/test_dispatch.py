@@ -280,7 +280,7 @@ def test_look_ups_come_60_120_and_300_seconds_after_the_sending(house):
 def test_the_delays_of_look_ups_are_a_setting(house):
     house.settle(lookup_delays_s=[1000], resend_after_unknown="never")
     house.simulator.fault("timeout_before_accept", "UploadManifest")
-    order = house.sent()
+    house.sent()
     house.later(300, 600)
     assert house.calls() == ["UploadManifest"]
     house.later(100)
