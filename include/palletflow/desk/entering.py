@@ -263,8 +263,11 @@ class Clerk:
         """What follows from new or changed consignments: barcodes, labels, and warnings of shared numbers by id."""
         if not consignment_ids:
             return {}
+        of_network: dict[str, list[int]] = {}
         for number, network in zip(consignment_ids, networks, strict=True):
-            self._networks.entry(network).written(self._conn, self._networks.plan, number, self._actor)
+            of_network.setdefault(network, []).append(number)
+        for network, numbers in of_network.items():
+            self._networks.entry(network).written(self._conn, self._networks.plan, numbers, self._actor)
         return orders.warn_of_shared_numbers(self._conn, consignment_ids, self._actor, SOURCE)
 
     def _flag(self, held: HeldOrder, touched: Iterable[HeldConsignment], what: str) -> list[str]:

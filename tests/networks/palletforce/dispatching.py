@@ -105,7 +105,7 @@ class House:
         with self.conn.transaction():
             [made] = orders.insert(self.conn, [{**head, "consignments": [row] * consignments}], "tester", "order API")
             for consignment_id in made.consignments:
-                entry.written(self.conn, self.plan, consignment_id, "tester")
+                entry.written(self.conn, self.plan, [consignment_id], "tester")
         return made.id
 
     def copy(self, order_id: int) -> int:
@@ -120,7 +120,7 @@ class House:
         consignment_id = self.consignment(order_id)
         with self.conn.transaction():
             self.conn.execute("UPDATE consignments SET tracking_number = NULL WHERE id = %s", (consignment_id,))
-            entry.written(self.conn, self.plan, consignment_id, "tester")
+            entry.written(self.conn, self.plan, [consignment_id], "tester")
 
     def consignment(self, order_id: int) -> int:
         return int(self.one("SELECT id FROM consignments WHERE order_id = %s ORDER BY id", order_id)[0])

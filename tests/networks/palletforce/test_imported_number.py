@@ -154,7 +154,7 @@ def test_a_changed_service_makes_new_barcodes_and_labels(house):
     house.work()
     with house.conn.transaction():
         house.conn.execute("UPDATE consignments SET service = 'B'")
-        entry.written(house.conn, house.plan, house.consignment(order), "tester")
+        entry.written(house.conn, house.plan, [house.consignment(order)], "tester")
     house.work()
 
     assert barcodes(house, order) == [
@@ -383,6 +383,6 @@ def test_what_is_registered_is_left_alone_by_entry(house):
     before = barcodes(house, order)
     with house.conn.transaction():
         house.conn.execute("UPDATE consignments SET service = 'B'")
-        entry.written(house.conn, house.plan, house.consignment(order), "tester")
+        entry.written(house.conn, house.plan, [house.consignment(order)], "tester")
 
     assert barcodes(house, order) == before

@@ -1,5 +1,6 @@
 """What an order for Palletforce must hold to when it is entered, and what follows from entering it (contract 6)."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,26 +41,32 @@ def faults(plan: Deployment, consignment: Consignment) -> list[Fault]:
     return found
 
 
-def written(conn: Connection, plan: Deployment, consignment_id: int, actor: str) -> None:
-    """After a consignment was entered or changed, within the caller's transaction.
+def written(conn: Connection, plan: Deployment, consignment_ids: Sequence[int], actor: str) -> None:
+    """After consignments were entered or changed, within the caller's transaction.
 
     Pallets are numbered as the wire counts them; barcodes are expected as soon as number, depot and service are known
     and withdrawn when they no longer fit; with an imported number our own labels are drawn [PF-6-5], which finds the
     depot when the order does not say. What the network has registered already is left alone.
     """
-    facts = consignments.facts(conn, consignment_id)
-    if facts.registered:
-        return
-    if facts.pallet_types != manifest.in_sending_order(facts.pallet_types):
-        dispatch.group_pallets(conn, consignment_id)
-    codes = barcodes.of_pallets(facts.delivery_depot, facts.service, facts.tracking_number, len(facts.pallets))
-    if codes:
-        rows = [(facts.id, pallet.number, code) for pallet, code in zip(facts.pallets, codes, strict=True)]
+    rows: list[tuple[int, int, str]] = []
+    to_label: list[int] = []
+    for consignment_id in consignment_ids:
+        facts = consignments.facts(conn, consignment_id)
+        if facts.registered:
+            continue
+        if facts.pallet_types != manifest.in_sending_order(facts.pallet_types):
+            dispatch.group_pallets(conn, consignment_id)
+        codes = barcodes.of_pallets(facts.delivery_depot, facts.service, facts.tracking_number, len(facts.pallets))
+        if codes:
+            rows += [(facts.id, pallet.number, code) for pallet, code in zip(facts.pallets, codes, strict=True)]
+        elif not all(_still_fits(facts, pallet.barcode) for pallet in facts.pallets):
+            stored_barcodes.withdraw(conn, consignment_id, actor, SOURCE)
+        if facts.tracking_number:
+            to_label.append(consignment_id)
+    if rows:
         stored_barcodes.expect(conn, rows, actor, SOURCE)
-    elif not all(_still_fits(facts, pallet.barcode) for pallet in facts.pallets):
-        stored_barcodes.withdraw(conn, consignment_id, actor, SOURCE)
-    if facts.tracking_number:
-        work_items.enqueue(conn, NETWORK, OWN_LABELS, [consignment_id])
+    if to_label:
+        work_items.enqueue(conn, NETWORK, OWN_LABELS, to_label)
 
 
 def _still_fits(facts: ConsignmentFacts, barcode: str) -> bool:
