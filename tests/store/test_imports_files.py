@@ -326,6 +326,17 @@ def test_more_rows_than_an_order_can_have_are_all_quarantined(land, waiting):
     assert (codes.count("BAD_FORMAT"), codes.count("ORDER_HAS_BAD_ROW")) == (1, 249)
 
 
+def test_cells_of_any_size_and_sign_stop_nothing(land, waiting):
+    long, odd = "x" * 100_000, "\\ \t ' ; -- {} \u2028 \U0001f69a"
+    content = orders(
+        {"orderReference": long, "customerCode": long},
+        {"orderReference": "SO-2", "deliveryName": odd},
+        {"orderReference": odd, "weight": long},
+    )
+    assert land(content) == ("PARTIAL", 3, 1, 0, 2)
+    assert waiting() == [(2, "TOO_LONG", "orderReference"), (4, "BAD_FORMAT", "weight")]
+
+
 @pytest.mark.rule("PF-8.1-7")
 def test_a_file_rejected_whole_lands_nothing_and_may_be_tried_again(land, fetch, plan):
     few = csv_files.kinds(plan)._replace(limits=reading.Limits(",", 2, 1 << 20))

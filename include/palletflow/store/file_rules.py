@@ -29,7 +29,11 @@ class FileRules(NamedTuple):
 # Every order of the file stands for itself; one we hold is either the same or refused, and never changed.
 MATCH_ORDERS = """
 CREATE TEMP TABLE matched ON COMMIT DROP AS
-SELECT s.ordinal, held.consignment_id, o.id AS order_id, NULL::jsonb AS changes,
+SELECT s.ordinal, NULL::jsonb AS changes,
+       CASE WHEN o.id IS NULL THEN nextval((SELECT pg_get_serial_sequence('orders', 'id')::regclass))
+            ELSE o.id END AS order_id,
+       CASE WHEN o.id IS NULL THEN nextval((SELECT pg_get_serial_sequence('consignments', 'id')::regclass))
+            ELSE held.consignment_id END AS consignment_id,
        CASE
            WHEN o.id IS NULL THEN 'created'
            WHEN o.source_digest = s.input_digest THEN 'unchanged'

@@ -187,7 +187,7 @@ WHERE s.reason_code IS NULL AND s.part_of IS NULL;
 NUMBER_THE_NEW = """
 UPDATE matched SET order_id = nextval(pg_get_serial_sequence('orders', 'id')),
                    consignment_id = nextval(pg_get_serial_sequence('consignments', 'id'))
-WHERE outcome = 'created';
+WHERE outcome = 'created' AND order_id IS NULL;
 """
 
 

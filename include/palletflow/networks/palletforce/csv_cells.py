@@ -50,16 +50,15 @@ class Column:
         self.name, self.required = name, required
         self._read = read
         missing = Fault("MISSING_VALUE", name, "is required and is empty") if required else None
-        self._blank: Cell = (blank, missing, None)
+        self.blank: Cell = (blank, missing, None)
         # What was read before, by its text.
-        self.known: dict[str, Cell] = {"": self._blank}
+        self.known: dict[str, Cell] = {}
 
     def cell(self, text: str) -> Cell:
-        """Value, fault and warning of a trimmed text that is not known yet."""
+        """Value, fault and warning of a text that is not known yet."""
         made = self._made(text)
         if len(self.known) > REMEMBERED:
             self.known.clear()
-            self.known[""] = self._blank
         self.known[text] = made
         return made
 
@@ -75,7 +74,10 @@ class Column:
 
 def cells(columns: Sequence[Column], words: Sequence[str]) -> list[Cell]:
     """Value, fault and warning of each word of a row."""
-    return [column.known.get(word) or column.cell(word) for column, word in zip(columns, words, strict=True)]
+    return [
+        (column.known.get(word) or column.cell(word)) if word else column.blank
+        for column, word in zip(columns, words, strict=True)
+    ]
 
 
 def text(most: int) -> Read:

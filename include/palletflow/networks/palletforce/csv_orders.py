@@ -138,7 +138,7 @@ class Orders:
         """Customer and reference; "" without a reference. A tab between them, which neither can begin or end with."""
         reference, customer = words[self._reference], words[self._customer]
         known = self._customers.get(customer.casefold())
-        return f"{known.code if known else customer}\t{reference}" if reference else ""
+        return f"{known.code if known else customer[:35]}\t{reference[:100]}" if reference else ""
 
     def read(self, rows: Sequence[Row]) -> RowsRead:
         """One order, or what is wrong with it: no order lands in part [PF-8.2-9]."""
