@@ -10,7 +10,8 @@ class Quarantined(NamedTuple):
     """A rejected record of the depot or file `party`.
 
     `raw` is what the network sent, or the row of a file, heading to cell; `corrected` what a person made of it, if
-    anyone did. `row_number`: physical row of the file, None for what is no row. `batch_id`: the reading that brought it.
+    anyone did. `row_number`: physical row of the file, None for what is no row. `batch_id`: the reading that brought
+    it.
     """
 
     id: int
