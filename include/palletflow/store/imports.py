@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address, Consignment
-from palletflow.store import barcodes, dispatch, file_rules, files, network_lock
+from palletflow.store import barcodes, dispatch, echoes, file_rules, files, network_lock
 from palletflow.store.connection import Connection
 from palletflow.store.file_rules import FileRules
 from palletflow.store.files import InboundFile
@@ -489,7 +489,9 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         conn.execute(file_rules.MATCH_ORDERS if rules and rules.order_source else MATCH, values)
         if rules:
             file_rules.prepare_changes(conn, rules)
+        echoes.keep_ours(conn)
         conn.execute(FIND_CHANGES, values)
+        echoes.forget_changed(conn)
         if rules:
             file_rules.refuse(conn, rules, values)
         conn.execute(NUMBER_THE_NEW)

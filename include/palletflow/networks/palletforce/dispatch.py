@@ -22,6 +22,7 @@ from palletflow.deployment import Deployment
 from palletflow.network_errors import NetworkError, Rejected, UnknownOutcome
 from palletflow.networks.palletforce import manifest, rules, wire
 from palletflow.networks.palletforce.imported_numbers import number_fault
+from palletflow.networks.palletforce.manifest import Manifest
 from palletflow.networks.palletforce.mapper import NETWORK, UNACCEPTED, preview
 from palletflow.networks.palletforce.rules import Fault
 from palletflow.networks.palletforce.work import (
@@ -33,7 +34,7 @@ from palletflow.networks.palletforce.work import (
     label_key,
     requesting_depot,
 )
-from palletflow.store import consignments, dispatch, work_items
+from palletflow.store import consignments, dispatch, echoes, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import DispatchTask, RegisteredByOther
@@ -117,18 +118,10 @@ class Dispatcher:
 
     def _send(self, conn: Connection, case: _Case, *, by_itself: bool, opted_out: bool) -> Result:
         """Writes the sending down, sends, and says what came of it."""
-        begun = self._begin(conn, case, by_itself=by_itself, opted_out=opted_out)
-        if begun is None:
+        moved_on = self._begin(conn, case, by_itself=by_itself, opted_out=opted_out)
+        if moved_on is None:
             return Result(again_at=self._clock())  # somebody else moved it: look anew
-        settings = begun.access.client.settings
-        built = manifest.build(
-            begun.facts,
-            self._form,
-            transaction=begun.task.transaction_number,
-            account=rules.account(begun.facts, self._form, self._accounts(begun.facts)),
-            accepted_status=settings.accepted_status,
-            opted_out=opted_out,
-        )
+        begun, built = moved_on
         try:
             upload = begun.access.client.upload(built.body)
         except UnknownOutcome as error:
@@ -140,11 +133,13 @@ class Dispatcher:
             raise
         number, *others = upload.tracking_numbers
         warnings = [*built.warnings, *upload.warnings, *_number_warnings(begun.facts.tracking_number, number, others)]
-        accepted = settings.accepted_status != "N"
+        accepted = begun.access.client.settings.accepted_status != "N"
         return Result(partial(self._store_success, begun.task, begun.facts, number, accepted, warnings))
 
-    def _begin(self, conn: Connection, case: _Case, *, by_itself: bool, opted_out: bool) -> _Case | None:
-        """Commits that a sending begins, with all numbers it will carry; None when the task is no longer as read."""
+    def _begin(
+        self, conn: Connection, case: _Case, *, by_itself: bool, opted_out: bool
+    ) -> tuple[_Case, Manifest] | None:
+        """Commits that a sending begins, and gives what is to be sent; None when the task is no longer as read."""
         task, facts, settings = case.task, case.facts, case.access.client.settings
         depot = facts.requesting_depot
         with conn.transaction():
@@ -171,7 +166,17 @@ class Dispatcher:
             if begun is None:
                 return None
             dispatch.group_pallets(conn, task.consignment_id)
-            return _Case(begun, consignments.facts(conn, task.consignment_id), case.access)
+            facts = consignments.facts(conn, task.consignment_id)
+            built = manifest.build(
+                facts,
+                self._form,
+                transaction=begun.transaction_number,
+                account=rules.account(facts, self._form, self._accounts(facts)),
+                accepted_status=settings.accepted_status,
+                opted_out=opted_out,
+            )
+            echoes.expect(conn, task.consignment_id, case.access.mapper.translate(_as_given_back(built)).consignment)
+        return _Case(begun, facts, case.access), built
 
     def _unknown(self, begun: _Case, reason: str) -> Result:
         """Of a call that may have been carried out: the first look-up comes after a while [PF-7-4]."""
@@ -355,6 +360,13 @@ class Dispatcher:
             for (network, account), customer in self._plan.accounts.items()
             if (network, customer) == (NETWORK, facts.customer_code)
         ]
+
+
+def _as_given_back(built: Manifest) -> dict[str, Any]:
+    """What a pull would show of a manifest, the network's own fields filled with something of their shape."""
+    [sent] = built.body["consignments"]
+    own = {"trackingNumber": "0" * 13, "collectingDepot": "000", "deliveryDepot": sent["requestingDepot"]}
+    return {**built.body, "consignments": [{**sent, **own}]}
 
 
 def _shown(access: Access, manifests: list[Any]) -> Iterable[Found]:

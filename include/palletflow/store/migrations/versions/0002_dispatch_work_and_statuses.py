@@ -72,6 +72,8 @@ CREATE TABLE dispatch_tasks (
     send_again         boolean  NOT NULL DEFAULT false,
     -- Notifications are left out since the network refused them.
     opted_out          boolean  NOT NULL DEFAULT false,
+    -- What a network gives back of what was sent, by field: it is no change of the network's.
+    echo               jsonb    NOT NULL DEFAULT '{}',
     -- Why it cannot go: [{"code", "field", "reason", "remedy"}], all of them together.
     faults             jsonb    NOT NULL DEFAULT '[]',
     warnings           text[]   NOT NULL DEFAULT '{}',
