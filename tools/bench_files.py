@@ -10,12 +10,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
+from figures import Figure, expect, timed
 from palletflow import deployment
 from palletflow.deployment import Deployment
 from palletflow.intake.file_import import import_file
@@ -50,21 +49,6 @@ HEADINGS = (
     "note1", "notificationEmail",
 )  # fmt: skip
 TOWNS = (("Leeds", "LS"), ("Bristol", "BS"), ("Leicester", "LE"), ("Glasgow", "G"), ("Cardiff", "CF"), ("Hull", "HU"))
-
-
-class Figure(NamedTuple):
-    """One line of the table; see tools/bench.py."""
-
-    name: str
-    seconds: float
-    yardstick: str
-    yardstick_seconds: float
-    target: float
-
-    @property
-    def ratio(self) -> float:
-        """Time over the yardstick's time."""
-        return self.seconds / self.yardstick_seconds
 
 
 def write_orders(file: Path, count: int) -> None:
@@ -134,13 +118,6 @@ def copy_in(conn: Connection, folder: Path, tables: Sequence[str]) -> None:
                     copy.write(block)
 
 
-def timed(job: Callable[[], object]) -> float:
-    """Seconds a job takes."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
-
-
 def fresh(server: EmbeddedPostgres, name: str) -> str:
     """A migrated, empty order store; its address."""
     with connect(server.dsn("postgres")) as admin:
@@ -149,12 +126,6 @@ def fresh(server: EmbeddedPostgres, name: str) -> str:
     dsn = server.dsn(name)
     migrate.upgrade(dsn)
     return dsn
-
-
-def expect(true: bool) -> None:
-    """A benchmark of a job that did not do its work is worth nothing."""
-    if not true:
-        raise AssertionError("the measured job did not do its work")
 
 
 def row_versions(conn: Connection) -> list[tuple[object, ...]]:
@@ -176,7 +147,7 @@ def _round(server: EmbeddedPostgres, plan: Deployment, folder: Path, file: Path,
         return [first, same, timed(lambda: copy_in(other, folder, TABLES))]
 
 
-def import_figures() -> list[Figure]:
+def file_figures() -> list[Figure]:
     """First import, and re-import under another name, of 100,000 consignments."""
     plan = the_plan()
     with tempfile.TemporaryDirectory() as home:
@@ -228,7 +199,7 @@ def main(arguments: Sequence[str]) -> None:
             expect(import_orders(conn, the_plan(), Path(file)).outcome == "DONE")
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
         return
-    for figure in import_figures():
+    for figure in file_figures():
         print(f"{figure.name}: {figure.seconds:.2f} s, ratio {figure.ratio:.2f}, target {figure.target}")
     for count in (CONSIGNMENTS, MANY):
         print(f"peak memory of importing {count:,}: {peak_memory(count)} MB, target {MOST_MEGABYTES}", flush=True)
