@@ -200,7 +200,7 @@ def main(arguments: Sequence[str]) -> None:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
         return
     for figure in file_figures():
-        print(f"{figure.name}: {figure.seconds:.2f} s, ratio {figure.ratio:.2f}, target {figure.target}")
+        print(f"{figure.name}: {figure.measured:.2f} s, ratio {figure.ratio:.2f}, target {figure.target}")
     for count in (CONSIGNMENTS, MANY):
         print(f"peak memory of importing {count:,}: {peak_memory(count)} MB, target {MOST_MEGABYTES}", flush=True)
 
