@@ -140,6 +140,15 @@ def test_the_same_file_again_is_skipped_and_no_name_is_overwritten(put, look, fo
     assert fetch("SELECT count(*) FROM inbound_batches") == [(2,)]
 
 
+@pytest.mark.rule("PF-8.1-6", "PF-8.1-9")
+def test_a_rejected_file_sent_again_is_judged_again_and_never_lies_among_the_read_ones(put, look, folder):
+    put("a.csv", "colour\nred\n")
+    assert look() == {"a.csv": "REJECTED"}
+    put("a.csv", "colour\nred\n")
+    assert look() == {"a.csv": "REJECTED"}
+    assert [name for name in tree(folder) if name.endswith(".csv")] == ["rejected/a (2).csv", "rejected/a.csv"]
+
+
 def test_what_is_not_whole_or_not_meant_is_left_alone(put, look, folder, importer):
     for name in ("a.csv.part", ".hidden.csv", "b.tmp", "~$c.csv", "d.filepart", "old.csv.report.json"):
         put(name, HEADER + row("SO-1"))

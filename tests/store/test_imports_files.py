@@ -337,7 +337,7 @@ def test_cells_of_any_size_and_sign_stop_nothing(land, waiting):
     assert waiting() == [(2, "TOO_LONG", "orderReference"), (4, "BAD_FORMAT", "weight")]
 
 
-@pytest.mark.rule("PF-8.1-7")
+@pytest.mark.rule("PF-8.1-6", "PF-8.1-7")
 def test_a_file_rejected_whole_lands_nothing_and_may_be_tried_again(land, fetch, plan):
     few = csv_files.kinds(plan)._replace(limits=reading.Limits(",", 2, 1 << 20))
     content = orders({}, {"orderReference": "SO-2"}, {"orderReference": "SO-3"})
@@ -348,6 +348,19 @@ def test_a_file_rejected_whole_lands_nothing_and_may_be_tried_again(land, fetch,
     assert fetch("SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM inbound_records)") == [(0,)]
     assert land(content) == ("DONE", 3, 3, 0, 0)
     assert fetch("SELECT outcome, reason FROM inbound_files") == [("DONE", None)]
+    assert land(content) == "before"
+
+
+@pytest.mark.rule("PF-8.1-7", "PF-8.1-9")
+@pytest.mark.parametrize("pattern", [ORDER, MANIFEST], ids=["orders", "manifest"])
+def test_a_header_without_rows_is_done_with_nothing_and_a_warning(land, fetch, pattern):
+    content = table(pattern)
+    assert land(content) == ("DONE", 0, 0, 0, 0)
+    assert fetch("SELECT outcome, warnings FROM inbound_files") == [("DONE", ["the file has a header and no rows"])]
+    assert land(content) == "before"
+    # Blank lines are no rows, and a header that lacks a column is none.
+    assert land(content + "\r\n,,\r\n", "blank.csv") == ("DONE", 0, 0, 0, 0)
+    assert land(content.replace("weight", "colour"), "other.csv")[0] == "REJECTED"
 
 
 @pytest.mark.rule("PF-8.1-7")

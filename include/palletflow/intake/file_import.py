@@ -26,6 +26,8 @@ YOUNG_OBJECTS = 20_000
 UNKNOWN_KIND = "file"
 # Of many unknown columns the first are enough to see what is wrong.
 MOST_NAMED = 20
+# A day without orders is sent like that, and so is an export that went wrong.
+NO_ROWS = "the file has a header and no rows"
 
 
 class Imported(NamedTuple):
@@ -59,7 +61,7 @@ def import_file(
 ) -> Imported:
     """Imports a file under its name; `asked` is the kind a person gave, None tells it from the headings.
 
-    A file of the same name and content that was read before is not read again. `unchanged` tells at the end
+    A file of the same name and content that was read before is not read again, unless it was rejected. `unchanged` tells at the end
     whether the file is still what was read.
     Raises FileMoved when it is not, psycopg.Error.
     """
@@ -76,9 +78,11 @@ def import_file(
             customers.sync(conn, plan.customer_names(), plan.account_rows())
             staging = Staging(conn, network, kind, layout, now)
             with _few_collections():
-                staging.add_file(table, inbound, identity)
+                rows = staging.add_file(table, inbound, identity)
             if not unchanged():
                 raise FileMoved(f"{name} changed while it was read; it is read again later")
+            if not rows:
+                inbound = inbound._replace(warnings=[*inbound.warnings, NO_ROWS])
             batch = Batch(network, kind.stream, name, run, actor, now, file=inbound, numbered=kinds.numbered)
             staging.store(batch)
         except FileRejected as rejected:
@@ -122,12 +126,14 @@ class Staging:
         self._staged: list[StagedRecord] = []
         imports.prepare(conn)
 
-    def add_file(self, table: Table, file: InboundFile, identity: Identity) -> None:
-        """Stages a whole file. Raises FileRejected."""
+    def add_file(self, table: Table, file: InboundFile, identity: Identity) -> int:
+        """Stages a whole file; how many rows it has. Raises FileRejected."""
         layout, kind = self._layout, self._kind
+        count = 0
         keeper = _Keeper(table.headings, file)
         waiting: list[list[FileRow]] = []
         for rows, surplus in grouped(table.rows(), layout.group, kind.most_rows, identity.size):
+            count += len(rows)
             if surplus:
                 self.reject([layout.row(row) for row in rows], [keeper(row) for row in rows], kind.surplus)
                 self._copy(CHUNK)
@@ -137,6 +143,7 @@ class Staging:
                 self._add_groups(waiting, keeper)
                 waiting = []
         self._add_groups(waiting, keeper)
+        return count
 
     def _add_groups(self, groups: Sequence[Sequence[FileRow]], keeper: "_Keeper") -> None:
         read = []
