@@ -465,6 +465,31 @@ def test_a_manifest_updates_the_order_that_holds_its_number(land, fetch):
     ]  # fmt: skip
 
 
+@pytest.mark.rule("PF-8.1-10", "PF-8.2-9")
+@pytest.mark.parametrize("good", [{}, {"weight": "900"}], ids=["other row changed", "both rows changed"])
+def test_no_order_lands_in_part_when_some_of_its_rows_were_sent_again(land, conn, replayed, fetch, good):
+    land(orders({}, {"weight": "x"}), "a.csv")
+    [first] = [record.id for record in quarantine.listed(conn) if record.reason_code == "BAD_FORMAT"]
+    # The good row as it was or not, the bad one otherwise and still bad.
+    land(orders(good, {"weight": "y"}), "b.csv")
+    correct_one = json.loads(next(r.raw for r in quarantine.listed(conn) if r.id == first)) | {"weight": "50"}
+    quarantine.correct(conn, first, json.dumps(correct_one), "ops")
+    replayed([first])
+    assert fetch(
+        "SELECT weight_kg, (SELECT count(*) FROM pallets WHERE consignment_id = c.id) FROM consignments c"
+    ) == [(900, 4)]
+
+
+@pytest.mark.rule("PF-8.1-10")
+def test_what_was_sent_again_stays_settled_when_its_order_is_still_bad(land, conn, replayed, waiting):
+    land(orders({}, {"weight": "x"}), "a.csv")
+    land(orders({}, {"weight": "y"}), "b.csv")
+    before = waiting()
+    assert before == [(3, "BAD_FORMAT", "weight"), (2, "ORDER_HAS_BAD_ROW", None), (3, "BAD_FORMAT", "weight")]
+    replayed()
+    assert waiting() == before
+
+
 @pytest.mark.rule("PF-8.1-10", "PF-8.3-1")
 def test_a_second_row_of_a_number_stays_out_until_its_number_is_mended(land, conn, replayed, waiting, fetch):
     land(manifest({}, {"weight": "1"}), "manifest.csv")

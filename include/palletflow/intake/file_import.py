@@ -61,8 +61,8 @@ def import_file(
 ) -> Imported:
     """Imports a file under its name; `asked` is the kind a person gave, None tells it from the headings.
 
-    A file of the same name and content that was read before is not read again, unless it was rejected. `unchanged` tells at the end
-    whether the file is still what was read.
+    A file of the same name and content that was read before is not read again, unless it was rejected. `unchanged`
+    tells at the end whether the file is still what was read.
     Raises FileMoved when it is not, psycopg.Error.
     """
     identity = identify(file, kinds.limits)

@@ -1,6 +1,6 @@
 """Replays quarantined rows of a file: rows that belong together are read together again (contract 8.1, 8.2).
 
-No order lands in part: who replays one row of an order replays all its rows that are still in quarantine.
+No order lands in part: who replays one row of an order replays all its rows that wait with it.
 """
 
 import json

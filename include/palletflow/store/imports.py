@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address, Consignment
-from palletflow.store import barcodes, dispatch, echoes, file_rules, files, network_lock
+from palletflow.store import barcodes, dispatch, echoes, file_rules, files, network_lock, quarantine
 from palletflow.store.connection import Connection
 from palletflow.store.file_rules import FileRules
 from palletflow.store.files import InboundFile
@@ -381,8 +381,8 @@ MANY = 2000
 SETTLE_REPLAYED = f"""
 UPDATE inbound_records held
 SET replays = replays + 1,
-    settled_at = CASE WHEN done THEN now() END,
-    settled_by = CASE WHEN done THEN {OUTCOME} || ' by replay: ' || %(actor)s END,
+    settled_at = CASE WHEN done THEN now() ELSE held.settled_at END,
+    settled_by = CASE WHEN done THEN {OUTCOME} || ' by replay: ' || %(actor)s ELSE held.settled_by END,
     reason_code = coalesce(m.reason_code, s.reason_code, held.reason_code),
     field = coalesce(m.field, s.field, held.field), reason = coalesce(m.reason, s.reason, held.reason),
     warnings = s.warnings, consignment_id = CASE WHEN done THEN m.consignment_id END
@@ -402,7 +402,7 @@ WHERE held.network = %(network)s AND held.record_key = s.record_key AND held.out
 """
 # A bad row that is sent again, in a file that mends others, waits for a person once.
 SETTLE_SENT_AGAIN = """
-UPDATE inbound_records held SET settled_at = now(), settled_by = 'the same row came again in ' || %(party)s
+UPDATE inbound_records held SET settled_at = now(), settled_by = %(sent_again)s || %(party)s
 FROM staged s LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal)
 WHERE s.record_id IS NULL AND coalesce(m.outcome, 'rejected') = 'rejected'
   AND held.network = %(network)s AND held.stream = %(stream)s AND held.record_key = s.record_key AND held.raw = s.raw
@@ -480,6 +480,7 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         "window_to": window_to,
         "source": f"{batch.network} {batch.stream} {batch.party}".strip(),
         "order_source": batch.order_source,
+        "sent_again": quarantine.SENT_AGAIN,
     }
     rules = batch.rules
     with conn.transaction():

@@ -37,34 +37,40 @@ class NotInQuarantine(LookupError):
         super().__init__(f"Record {record_id} is not in quarantine: it never was, or it has been settled since.")
 
 
-OPEN = """
+# How a row of a file is settled that came again in a later file.
+SENT_AGAIN = "the same row came again in "
+QUARANTINED = """
 SELECT r.id, r.network, b.party, r.record_key, r.reason_code, r.field, r.reason, r.raw, r.corrected,
        r.read_at, r.replays, r.stream, r.batch_id, r.row_number
 FROM inbound_records r JOIN inbound_batches b ON b.id = r.batch_id
-WHERE r.outcome = 'rejected' AND r.settled_at IS NULL
+WHERE r.outcome = 'rejected'
+"""
+OPEN = f"""{QUARANTINED}
+  AND r.settled_at IS NULL
   AND (%(network)s::text IS NULL OR r.network = %(network)s)
   AND (%(reason_code)s::text IS NULL OR r.reason_code = %(reason_code)s)
   AND (%(ids)s::bigint[] IS NULL OR r.id = ANY (%(ids)s))
-  AND (%(batch_id)s::bigint IS NULL OR r.batch_id = %(batch_id)s)
 ORDER BY r.id
 """
+OF_BATCH = (
+    f"{QUARANTINED} AND r.batch_id = %s AND (r.settled_at IS NULL OR starts_with(r.settled_by, %s)) ORDER BY r.id"
+)
 
 
 def listed(
     conn: Connection, network: str | None = None, reason_code: str | None = None, ids: list[int] | None = None
 ) -> list[Quarantined]:
     """Open records, oldest first; each filter that is None takes all."""
-    return _open(conn, network=network, reason_code=reason_code, ids=ids)
+    rows = conn.execute(OPEN, {"network": network, "reason_code": reason_code, "ids": ids})
+    return [Quarantined(*row) for row in rows]
 
 
 def of_batch(conn: Connection, batch_id: int) -> list[Quarantined]:
-    """What is still open of one reading, in the order it was read."""
-    return _open(conn, batch_id=batch_id)
+    """What is still open of one reading, in the order it was read, with rows that are settled only as they came again.
 
-
-def _open(conn: Connection, **filters: object) -> list[Quarantined]:
-    rows = conn.execute(OPEN, {"network": None, "reason_code": None, "ids": None, "batch_id": None, **filters})
-    return [Quarantined(*row) for row in rows]
+    Those belong to the orders of rows that are open: without them an order would land in part.
+    """
+    return [Quarantined(*row) for row in conn.execute(OF_BATCH, (batch_id, SENT_AGAIN))]
 
 
 def correct(conn: Connection, record_id: int, corrected: str, actor: str) -> None:
