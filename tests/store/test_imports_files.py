@@ -6,13 +6,15 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from palletflow.intake import files as reading
 from palletflow.intake.file_import import import_file
 from palletflow.intake.replay import replay
 from palletflow.networks.palletforce import csv_files
 from palletflow.networks.palletforce.mapper import preview
-from palletflow.store import quarantine
+from palletflow.store import network_lock, quarantine
+from palletflow.store.connection import connect
 from palletflow.store.dispatch import DISPATCH
 
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
@@ -189,6 +191,26 @@ def test_an_order_is_made_once_and_another_content_is_refused(land, waiting, ver
     assert [row for rows in before for row in rows if row not in [r for now in versions() for r in now]] == []
     # Another customer may use the same reference.
     assert land(orders({"customerCode": "ACME", "orderReference": "SO-2"}), "b.csv")[2] == 1
+
+
+def test_a_file_of_orders_neither_waits_for_a_pull_nor_holds_up_dispatch(land, conn, dsn):
+    with connect(dsn) as other, other.transaction():
+        network_lock.hold(other, "palletforce")
+        conn.execute("SET lock_timeout = '5s'")
+        assert land(orders()) == ("DONE", 1, 1, 0, 0)
+        with pytest.raises(LockNotAvailable):
+            land(manifest(), "manifest.csv")
+
+
+@pytest.mark.rule("PF-8.2-10")
+def test_what_the_network_will_give_back_is_still_known_after_a_refused_row(land, conn, fetch):
+    land(orders())
+    conn.execute(
+        "INSERT INTO dispatch_tasks (consignment_id, trip, resource, auto_complete, echo)"
+        " SELECT id, 'T1', 'PALLETFORCE_OUT', false, '{\"weight_kg\": 850}' FROM consignments"
+    )
+    assert land(orders({"weight": "900"}), "b.csv") == ("PARTIAL", 1, 0, 0, 1)
+    assert fetch("SELECT echo FROM dispatch_tasks") == [({"weight_kg": 850},)]
 
 
 @pytest.mark.rule("PF-8.2-10")

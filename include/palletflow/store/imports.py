@@ -484,17 +484,18 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
     }
     rules = batch.rules
     with conn.transaction():
-        # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock.
-        network_lock.hold(conn, batch.network)
+        # One writer of a network at a time: two runs over the same consignments cannot cross or deadlock. Order files
+        # only make orders of their own, so a large one holds up other order files, and neither pulls nor dispatch.
+        network_lock.hold(conn, batch.order_source)
         conn.execute("ANALYZE staged (ordinal, record_key, tracking_number, reason_code)")
         conn.execute(file_rules.MATCH_ORDERS if rules and rules.order_source else MATCH, values)
         if rules:
             file_rules.prepare_changes(conn, rules)
         echoes.keep_ours(conn)
         conn.execute(FIND_CHANGES, values)
-        echoes.forget_changed(conn)
         if rules:
             file_rules.refuse(conn, rules, values)
+        echoes.forget_changed(conn)
         conn.execute(NUMBER_THE_NEW)
         staged = conn.execute(COUNT).fetchone()
         assert staged is not None  # an aggregate always gives a row
