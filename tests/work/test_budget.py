@@ -79,6 +79,55 @@ def test_no_place_for_very_long_is_said_and_nothing_was_sent(open_budget, monkey
         raise AssertionError("called beyond the budget")
 
 
+def test_who_calls_without_a_break_leaves_others_their_turn(open_budget):
+    busy, other = open_budget(), open_budget()
+    over, made = threading.Event(), []
+
+    def call_on_and_on():
+        while not over.is_set():
+            with busy.call():
+                over.wait(0.1)  # a call, and the next one follows at once
+            made.append(1)
+
+    threads = [threading.Thread(target=call_on_and_on) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        waited_for = 0
+        for _ in range(5):
+            before = len(made)
+            with other.call():
+                waited_for += len(made) - before
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+    # One or two calls each time; without turns it is dozens.
+    assert waited_for <= 25
+
+
+def test_who_stands_in_line_and_loses_its_session_holds_up_nobody(open_budget, conn):
+    holder, waiting = open_budget(most=1), open_budget(most=1)
+    done = threading.Event()
+
+    def wait_for_a_place():
+        with waiting.call():
+            done.set()
+
+    with holder.call():
+        thread = threading.Thread(target=wait_for_a_place)
+        thread.start()
+        deadline = time.monotonic() + PATIENCE_S
+        stands = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid::integer = -1"
+        while conn.execute(stands).fetchone() is None:
+            assert time.monotonic() < deadline
+        end_sessions(conn)
+        assert done.wait(PATIENCE_S)
+    thread.join(PATIENCE_S)
+    with open_budget(most=1).call():
+        pass
+
+
 def test_a_pause_is_everyones_until_it_is_over(open_budget, conn):
     first, second = open_budget(), open_budget()
     first.pause(30)
