@@ -72,12 +72,13 @@ def until_done(store: Connection, *keys: str) -> None:
     until(lambda: {key for (key,) in store.execute(query, (list(keys),))} == set(keys))
 
 
-def end(component: str) -> None:
-    """Ends one of the house's processes; the supervisor starts it again."""
+def end(house: House, component: str) -> None:
+    """Ends one of this house's processes, another house may stand beside it; the supervisor starts it again."""
     [process] = [
         child
         for child in psutil.Process().children()
-        if child.environ().get(process_tree.MARK, "").endswith(f"/{component}")
+        if (of := child.environ()).get(process_tree.MARK, "").endswith(f"/{component}")
+        and of.get("AIRFLOW_HOME") == house.environment["AIRFLOW_HOME"]
     ]
     process.terminate()
     process.wait(PATIENCE_S)
@@ -108,7 +109,7 @@ def test_a_refused_item_is_parked_and_the_run_succeeds(house, store):
 
 def test_what_is_enqueued_while_the_triggerer_is_away_is_worked_on_when_it_is_back(house, store):
     until_idle(house)
-    end("triggerer")
+    end(house, "triggerer")
     enqueue(store, "unheard")
     until_done(store, "unheard")
 

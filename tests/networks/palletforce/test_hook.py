@@ -138,7 +138,7 @@ class OwnWords(BaseHTTPRequestHandler):
 def test_test_button_and_client_know_the_deployments_other_names(connection, monkeypatch, tmp_path):
     (tmp_path / "own.yaml").write_text("response_aliases: {manifests: [rows], success: [OK]}\n")
     plan = (PROJECT / "include" / "deployment.yaml").read_text("utf-8")
-    plan = plan.replace("  palletforce:\n", "  palletforce:\n    template: own.yaml\n", 1)
+    plan = plan.replace("template: palletforce.yaml", "template: own.yaml", 1)
     (tmp_path / "deployment.yaml").write_text(plan, "utf-8")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "deployment.yaml"))
 

@@ -249,6 +249,17 @@ BAD = [
     ("lookup_by", [], "give at least one"),
     ("lookup_by", ",", "give at least one"),
     ("lookup_by", {"window": 1}, "give a list"),
+    ("lookup_delays_s", [], "each later than the one before"),
+    ("lookup_delays_s", [60, 30], "each later than the one before"),
+    ("resend_after_unknown", "always", "'always' is not one of once, never"),
+    ("duplicate_error_pattern", "(", "missing ), unterminated subpattern"),
+    ("duplicate_precheck", "ask", "'ask' is not one of block, network"),
+    ("notification_error_pattern", "(", "missing ), unterminated subpattern"),
+    ("notification_retry", "no", "neither true nor false"),
+    ("precreated_mode", "take", "'take' is not one of upload, fetch"),
+    ("accepted_status", "X", "'X' is not one of Y, N"),
+    ("transaction_prefix", "A B", "1 to 10 letters and digits"),
+    ("system_id", "1", "'1' is not 3 digits"),
     ("tracking_mode", "window", "'window' is not one of number, depot"),
     ("tracking_keep_days", -1, "not between 0 and 365"),
     ("tracking_max_days", 0, "not between 1 and 365"),
@@ -274,7 +285,7 @@ def test_each_setting_has_a_bad_value_above():
 def test_an_unknown_setting_is_named_with_the_known_ones():
     text = complaint(pagesize=100, overlap=KEY)
 
-    assert "Extra has unknown settings overlap, pagesize; known: allow_http, auth_error_pattern, " in text
+    assert "Extra has unknown settings overlap, pagesize; known: accepted_status, all_barcodes_rule, " in text
     assert KEY not in text
 
 
