@@ -62,7 +62,7 @@ class Clerk:
                     good[order.key] = index, order
             except ValidationError as error:
                 faults = faults_of(error)
-            outcomes.append(Entered(str(raw.get("key", ""))[:100], None, "rejected", [], faults))
+            outcomes.append(Entered(_named(raw), None, "rejected", [], faults))
         with self._conn.transaction():
             entered = self._enter([order for _, order in good.values()], update)
         for (index, _), outcome in zip(good.values(), entered, strict=True):
@@ -303,6 +303,11 @@ def _must_be_removable(one: HeldConsignment) -> None:
 
 def _fields(head: Changes, rows: Iterable[tuple[HeldConsignment, Any, Changes]]) -> list[str]:
     return _distinct([*head, *(field for one, _, changes in rows if one.dispatched for field in changes)])
+
+
+def _named(raw: Mapping[str, Any]) -> str:
+    """What a caller may have meant as the key of an order that was not understood; half a surrogate pair is no text."""
+    return str(raw.get("key", ""))[:100].encode("utf-8", "replace").decode()
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:
