@@ -1,12 +1,16 @@
 """Orders through the API: safe to repeat, changed without taking back what the network filled in."""
 
+import io
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from tests.desk.conftest import Api
 from tests.desk.desk_orders import DEPLOYMENT, order
 from tests.sandbox.waiting import until
 
+from palletflow.intake.file_import import import_file
+from palletflow.networks.palletforce import csv_files
 from palletflow.store.connection import connect
 
 CONSIGNMENT = "consignments[0]."
@@ -326,6 +330,34 @@ def test_many_orders_are_judged_one_by_one(api, fetch):
     updated = api.post("/bulk/orders", {"orders": sent, "update": True})
     assert [one["outcome"] for one in updated["orders"]][:3] == ["unchanged", "unchanged", "updated"]
     assert fetch("SELECT count(*) FROM orders") == [(3,)]
+
+
+def test_an_order_that_is_no_text_is_rejected_by_itself(api, fetch):
+    said = api.post("/bulk/orders", {"orders": [order("SO-1"), {"key": "\ud800"}]})
+    assert [(one["key"], one["outcome"]) for one in said["orders"]] == [("SO-1", "created"), ("?", "rejected")]
+    assert fetch("SELECT source_key FROM orders") == [("SO-1",)]
+
+
+def test_an_order_of_a_file_can_be_changed_and_sent_back(api, conn, plan):
+    lines = (
+        f'SO-1,ACME,13/07/2026,"Receiver\nLtd",2 High Street,Leeds,LS1 1AA,01632 960001,F,1,50,{sign * 140}\n'
+        for sign in "abc"
+    )
+    header = (
+        "orderReference,customerCode,collectionDate,deliveryName,deliveryStreetAddress,deliveryTown,deliveryPostcode,"
+        "deliveryPhoneNumber,palletType,numberOfPallets,weight,goodsDescription\n"
+    )
+    import_file(
+        conn, "palletforce", csv_files.kinds(plan), plan, io.BytesIO((header + "".join(lines)).encode()), "a.csv",
+        asked=None, now=datetime(2026, 7, 13, 9, 30, tzinfo=UTC), run="test", actor="tester",
+    )  # fmt: skip
+    [found] = api.get("/orders?reference=SO-1")["orders"]
+    name = f"/orders/~{found['id']}"
+    assert api.patch(name, {"consignments": [{"delivery": {"phone": "0113 496 0123"}}]})["outcome"] == "updated"
+    whole = api.get(name)
+    assert whole["consignments"][0]["delivery"]["name"] == "Receiver Ltd"
+    assert len(whole["consignments"][0]["goods_description"]) == 3 * 140 + 4
+    assert api.put(name, whole)["outcome"] == "unchanged"
 
 
 def test_a_thousand_orders_fit_one_call_and_no_more(api, fetch):

@@ -57,6 +57,8 @@ Text20 = Annotated[str, text(20)]
 Text50 = Annotated[str, text(50)]
 Text100 = Annotated[str, text(100)]
 Text200 = Annotated[str, text(200)]
+# An order file has 140 characters for each of 99 lines, and what it brought may be sent back.
+Goods = Annotated[str, text(15_000)]
 Required = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS)]
 Key = Annotated[
     str,
@@ -149,7 +151,7 @@ class ConsignmentContent(Shown):
     carton_count: Annotated[int, Field(ge=0, le=999_999, strict=True)] | None = None
     amazon_reference: Text50 = ""
     notes: list[Text200] = Field([], max_length=10)
-    goods_description: Text200 = ""
+    goods_description: Goods = ""
     notification_email: Text100 = ""
     notification_sms: Text50 = ""
     notification_twitter: Text50 = ""

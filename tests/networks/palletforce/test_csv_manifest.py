@@ -101,3 +101,15 @@ def test_a_file_with_one_pallet_column_is_enough_and_none_is_not(plan):
     headings = [name for name in ROW if name != "full"]
     with pytest.raises(Exception, match="full or half or quarter or oversize"):
         told_apart(kinds, headings, None)
+
+
+@pytest.mark.rule("PF-8.1-3")
+def test_text_is_of_one_line(read):
+    consignment, _, warnings = read(
+        deliveryName="Receiver\r\nLtd\a", note1="Ring\nfirst", deliveryPhoneNumber="01632\t960001"
+    )
+    assert (consignment.delivery.name, consignment.delivery.phone) == ("Receiver Ltd", "01632 960001")
+    assert consignment.notes == ["Ring first"]
+    space = "a line break or control character was read as a space"
+    assert sorted(warnings) == [f"{name}: {space}" for name in ("deliveryName", "deliveryPhoneNumber", "note1")]
+    assert faults(read(deliveryName="\a")) == [("BAD_FORMAT", "deliveryName")]

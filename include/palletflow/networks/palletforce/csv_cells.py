@@ -18,6 +18,7 @@ DATES = (
 SHORT_YEAR = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}", re.ASCII)
 WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 COUNTRY = re.compile(r"[A-Za-z]{2}")
 TWO_PLACES = Decimal("0.01")
 # Cells that were read once: files repeat themselves.
@@ -81,23 +82,28 @@ def cells(columns: Sequence[Column], words: Sequence[str]) -> list[Cell]:
 
 
 def text(most: int) -> Read:
-    """Text of at most so many characters."""
+    """Text of one line, of at most so many characters; what breaks the line becomes a space, with a warning."""
 
-    def read(cell: str) -> str:
-        if len(cell) > most:
-            raise BadCell("TOO_LONG", f"has {len(cell)} characters, at most {most} fit")
-        return cell
+    def read(cell: str) -> str | Doubtful:
+        line = CONTROLS.sub(" ", cell).strip()
+        if not line:
+            raise BadCell("BAD_FORMAT", "holds nothing but control characters")
+        if len(line) > most:
+            raise BadCell("TOO_LONG", f"has {len(line)} characters, at most {most} fit")
+        return line if line == cell else Doubtful(line, "a line break or control character was read as a space")
 
     return read
 
 
 def cut(most: int) -> Read:
-    """Text that is cut, with a warning, to so many characters."""
+    """Text of one line that is cut, with a warning, to so many characters."""
+    one_line = text(most)
 
     def read(cell: str) -> str | Doubtful:
-        if len(cell) <= most:
-            return cell
-        return Doubtful(cell[:most], f"was cut from {len(cell)} to {most} characters")
+        line = CONTROLS.sub(" ", cell).strip()
+        if len(line) <= most:
+            return one_line(cell)  # type: ignore[no-any-return]
+        return Doubtful(line[:most], f"was cut from {len(line)} to {most} characters")
 
     return read
 
@@ -106,10 +112,10 @@ def phone(most: int) -> Read:
     """A phone number; zeros alone are none."""
     as_text = text(most)
 
-    def read(cell: str) -> str:
+    def read(cell: str) -> Any:
         if not re.search(r"[1-9]", cell):
             raise BadCell("BAD_FORMAT", f"'{cell[:40]}' is not a phone number")
-        return str(as_text(cell))
+        return as_text(cell)
 
     return read
 
