@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 from datetime import UTC, datetime
 
@@ -174,6 +175,12 @@ def test_no_more_of_a_file_is_copied_than_may_be_read(known, folder):
         [waiting] = drop.waiting()
         with drop.opened(waiting, 1000) as content:
             assert len(content.read()) == 1001
+
+
+def test_a_name_that_no_client_can_read_is_said_to_the_person_who_can_mend_it(importer, known, folder):
+    (folder / os.fsdecode(b"auftr\xe4ge.csv")).write_text(CONTENT)
+    with pytest.raises(Misconfigured, match=r"auftr\\xe4ge.csv.*rename it"):
+        look(importer, known)
 
 
 def test_a_server_whose_key_is_not_known_is_refused(connection):

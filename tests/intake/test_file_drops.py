@@ -209,6 +209,18 @@ def test_a_hostile_file_name_lands_and_is_shown_as_text(put, look, fetch, folder
     assert (folder / "done" / name).exists()
 
 
+@pytest.mark.parametrize("name", ["\u00e9" * 125 + ".csv", "a." + "b" * 253], ids=["long", "long ending"])
+def test_a_file_with_the_longest_name_there_is_gets_its_report(put, look, folder, name):
+    for content in (HEADER + row("SO-1", "heavy"), HEADER + row("SO-2", "heavy")):
+        put(name, content)
+        assert look() == {name: "PARTIAL"}
+    assert sorted(path.parent.name for path in folder.rglob("*") if path.is_file()) == ["done"] * 6
+    assert [file.name for file in (folder / "done").glob("* (2)*.report.json")] != []
+    # The order store knows it by its own name.
+    put(name, HEADER + row("SO-1", "heavy"))
+    assert look() == {name: "SKIPPED"}
+
+
 class Process:
     """A look into the folder in a process of its own, which waits at a step."""
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import paramiko  # type: ignore[import-untyped]
 from airflow.providers.sftp.hooks.sftp import SFTPHook
 
-from palletflow.intake.file_drops import MOST_FILES, PUT_AWAY, Waiting, wanted
+from palletflow.intake.file_drops import BEING_WRITTEN, MOST_FILES, PUT_AWAY, Waiting, wanted
 from palletflow.network_errors import Misconfigured, NotSent
 
 # Two looks so far apart must find a file alike: clocks of other machines say nothing.
@@ -90,7 +90,7 @@ class SftpDrop:
 
     def write(self, folder: str, name: str, content: Path) -> None:
         """See Drop. The client checks that the server has the size that was sent."""
-        unfinished, whole = self._path(folder, f".{name}.unfinished"), self._path(folder, name)
+        unfinished, whole = self._path(folder, f".{name}{BEING_WRITTEN}"), self._path(folder, name)
         self._client.put(str(content), unfinished, confirm=True)
         self._client.posix_rename(unfinished, whole)
 
@@ -107,7 +107,8 @@ def _version(entry: paramiko.SFTPAttributes) -> tuple[int, ...]:
 def opened(connection: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[SftpDrop]:
     """Opens the drop of an Airflow connection.
 
-    Raises Misconfigured for a key that is not known or not to be checked, NotSent when the server is not reached.
+    Raises Misconfigured for a key that is not known or not to be checked and for a file name that is not UTF-8, NotSent
+    when the server is not reached.
     """
     try:
         hook: Any = SFTPHook(ssh_conn_id=connection, conn_retry_attempts=1)
@@ -119,6 +120,10 @@ def opened(connection: str, sleep: Callable[[float], None] = time.sleep) -> Iter
         with hook.get_managed_conn() as client:
             extra = hook.get_connection(connection).extra_dejson
             yield SftpDrop(client, str(extra.get("folder") or "."), sleep)
+    except UnicodeDecodeError as error:
+        # The client cannot name such a file, so it cannot pass over it either.
+        detail = f"a file in the drop has a name that is not UTF-8 ({error.object!a}); rename it on the server"
+        raise Misconfigured(connection, OPERATION, detail) from error
     except paramiko.BadHostKeyException as error:
         raise Misconfigured(connection, OPERATION, "the server has another key than the one that is known") from error
     except paramiko.AuthenticationException as error:

@@ -28,6 +28,10 @@ from palletflow.store.files import DONE, PARTIAL, REJECTED, SKIPPED, ReadFile
 PUT_AWAY = {DONE: "done", PARTIAL: "done", SKIPPED: "done", REJECTED: "rejected"}
 UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".unfinished", ".swp", "~")
 REPORTS = (".report.csv", ".report.json")
+# What a file is called while we write it has this after its name and a dot before it.
+BEING_WRITTEN = ".unfinished"
+# The longest name that disks take, and what still counts as the ending of one.
+MOST_NAME_BYTES, LONGEST_ENDING = 255, 10
 # A run takes a few files; the next one comes soon.
 MOST_FILES = 20
 # A file is whole when nobody has written it for so long.
@@ -214,12 +218,20 @@ def wanted(name: str) -> bool:
 
 
 def _free(drop: Drop, folder: str, name: str) -> str:
-    """The name, or the next one of its kind that the folder does not have."""
-    free, count, parts = name, 1, PurePath(name)
+    """The name, or the next one of its kind that the folder does not have; cut where its report's would be too long."""
+    free, count = _fitting(name, ""), 1
     while drop.taken(folder, free):
         count += 1
-        free = f"{parts.stem} ({count}){parts.suffix}"
+        free = _fitting(name, f" ({count})")
     return free
+
+
+def _fitting(name: str, mark: str) -> str:
+    parts = PurePath(name)
+    stem, ending = (parts.stem, parts.suffix) if len(parts.suffix) <= LONGEST_ENDING else (name, "")
+    while len(os.fsencode(f".{stem}{mark}{ending}{REPORTS[1]}{BEING_WRITTEN}")) > MOST_NAME_BYTES:
+        stem = stem[:-1]
+    return f"{stem}{mark}{ending}"
 
 
 class FolderDrop:
@@ -269,7 +281,7 @@ class FolderDrop:
 
     def write(self, folder: str, name: str, content: Path) -> None:
         """See Drop."""
-        unfinished = self._folder / folder / f".{name}.unfinished"
+        unfinished = self._folder / folder / f".{name}{BEING_WRITTEN}"
         unfinished.write_bytes(content.read_bytes())
         unfinished.replace(self._folder / folder / name)
 
