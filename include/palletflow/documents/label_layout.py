@@ -206,9 +206,12 @@ def _strip(sheet: _Sheet, label: Label) -> None:
     x = LEFT
     for caption, text, across in cells:
         room = across - PADDING
-        sheet.line(caption, x, STRIP_TOP + 2.5, room, CAPTION * 0.85, bold=False)
-        sheet.line(text, x, STRIP_TOP + 6.2, room, 3.8)
+        if text:
+            sheet.line(caption, x, STRIP_TOP + 2.5, room, CAPTION * 0.85, bold=False)
+            sheet.line(text, x, STRIP_TOP + 6.2, room, 3.8)
         x += across
+    if not label.reference:
+        return
     # The one of them that may be long; it takes a second line before it is cut.
     sheet.line("REFERENCE", x, STRIP_TOP + 2.5, RIGHT - x, CAPTION * 0.85, bold=False)
     sheet.block([Paragraph(label.reference, True)], x, STRIP_TOP + 2.7, RIGHT - x, BARCODE_TOP - STRIP_TOP - 2.8, 3.8)
