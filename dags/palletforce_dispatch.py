@@ -14,12 +14,9 @@ tried again with growing pauses and then parked with its reason. A refused acces
 wait until a check passes. The run itself fails only when the order store is away; nothing is lost by that.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
-from palletflow.airflow.defaults import dag_settings
-from palletflow.airflow.work import work_schedule
+from palletflow.airflow.work import work_schedule, work_settings
 from palletflow.networks.palletforce.operators import PalletforceDispatchOperator
 
 NAME = "palletforce_dispatch"
@@ -29,6 +26,6 @@ with DAG(
     schedule=work_schedule(NAME, PalletforceDispatchOperator.network, list(PalletforceDispatchOperator.limits)),
     doc_md=__doc__,
     tags=["palletforce", "dispatch"],
-    **dag_settings(deadline=timedelta(minutes=20)),
+    **work_settings(),
 ):
     PalletforceDispatchOperator(task_id="drain")

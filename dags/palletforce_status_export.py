@@ -13,12 +13,9 @@ pauses. A refused access key flags the connection: its items wait until a check 
 off, everything waits and nothing is lost.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
-from palletflow.airflow.defaults import dag_settings
-from palletflow.airflow.work import work_schedule
+from palletflow.airflow.work import work_schedule, work_settings
 from palletflow.networks.palletforce.operators import PalletforceStatusExportOperator
 
 NAME = "palletforce_status_export"
@@ -28,6 +25,6 @@ with DAG(
     schedule=work_schedule(NAME, PalletforceStatusExportOperator.network, list(PalletforceStatusExportOperator.limits)),
     doc_md=__doc__,
     tags=["palletforce", "statuses"],
-    **dag_settings(deadline=timedelta(minutes=20)),
+    **work_settings(),
 ):
     PalletforceStatusExportOperator(task_id="drain")

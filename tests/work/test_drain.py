@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from palletflow.network_errors import AuthFailed, Rejected, Throttled, UnknownOutcome
-from palletflow.store import connection_flags, work_items
+from palletflow.store import connection_flags, work_items, work_wakeups
 from palletflow.store.connection import DatabaseUnavailable, connect
 from palletflow.work import drain as draining
 from palletflow.work.backoff import Backoff
@@ -313,6 +313,43 @@ def test_stopped_it_ends_with_what_it_has_begun(conn, work, fetch):
     go_on.set()
     assert running.result() == {"dispatch": {"done": 1}}
     assert fetch("SELECT lease, attempts FROM work_items") == [(None, 0)] * 2
+
+
+def test_while_it_ends_with_what_it_has_begun_the_next_drain_finds_what_is_due(conn, work):
+    enqueue(conn, "dispatch", "slow")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handler(_, item):
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        return Result()
+
+    running = work.begin({"dispatch": handler}, linger_s=60)
+    assert begun.wait(PATIENCE_S)
+    assert work_wakeups.others_attend(conn, NETWORK, ["dispatch"])
+    work.stop.set()
+    until(lambda: not work_wakeups.others_attend(conn, NETWORK, ["dispatch"]))
+    go_on.set()
+    assert running.result() == {"dispatch": {"done": 1}}
+
+
+def test_beside_a_drain_that_lingers_another_one_does_not(conn, work):
+    enqueue(conn, "dispatch", "slow")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handler(_, item):
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        return Result()
+
+    running = work.begin({"dispatch": handler}, {"dispatch": 1}, linger_s=10 * PATIENCE_S)
+    assert begun.wait(PATIENCE_S)
+    enqueue(conn, "dispatch", "other")
+    beside = work.begin({"dispatch": work.done}, linger_s=10 * PATIENCE_S)
+    assert beside.result() == {"dispatch": {"done": 1}}
+    go_on.set()
+    work.stop.set()
+    assert running.result() == {"dispatch": {"done": 1}}
 
 
 def test_a_long_handler_keeps_its_lease(conn, work, row, monkeypatch):

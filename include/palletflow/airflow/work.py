@@ -1,6 +1,7 @@
 """The work queue in Airflow: what wakes a DAG that drains it, and the task that does.
 
-    with DAG("nexus_dispatch", schedule=work_schedule("nexus_dispatch", "nexus", ["dispatch", "label"]), ...):
+    schedule = work_schedule("nexus_dispatch", "nexus", ["dispatch", "label"])
+    with DAG("nexus_dispatch", schedule=schedule, **work_settings(), ...):
         NexusDispatchOperator(task_id="drain")
 
 A watcher in the triggerer starts a run when work is due that nobody attends to; a slow sweep by the clock stands behind
@@ -11,6 +12,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,6 +20,7 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, BaseOperator, 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from palletflow.airflow import order_store
+from palletflow.airflow.defaults import dag_settings
 from palletflow.store import work_items
 from palletflow.store.connection import connect
 from palletflow.work.drain import drain
@@ -28,6 +31,8 @@ SWEEP = "*/10 * * * *"
 # A drain begins nothing more before the next sweep is due, and what it has begun ends long before the task's timeout.
 MOST_S = 8 * 60.0
 LINGER_S = 20.0
+# Of a drain that waits for a worker, above pulls: somebody waits for what it does.
+PRIORITY = 10
 REQUEUE_PARAMS = {
     "ids": Param(
         None,
@@ -71,6 +76,17 @@ def work_schedule(name: str, network: str, kinds: Collection[str]) -> AssetOrTim
     watcher = AssetWatcher(name=f"{name}_watcher", trigger=WorkTrigger(network, kinds))
     due = Asset(name=f"{name}_due", watchers=[watcher])
     return AssetOrTimeSchedule(timetable=CronTriggerTimetable(SWEEP, timezone="UTC"), assets=[due])
+
+
+def work_settings() -> dict[str, Any]:
+    """Keyword arguments for a DAG that drains: those of every DAG, but a second run may start beside the first.
+
+    The first may be there and do nothing for minutes: its worker died and Airflow has not missed it yet, it waits for
+    its retry, or it only ends what it has begun. Two drains do no harm to each other, and a needless one ends at once.
+    """
+    settings = dag_settings(deadline=timedelta(minutes=20))
+    settings["default_args"]["priority_weight"] = PRIORITY
+    return {**settings, "max_active_runs": 2}
 
 
 class DrainOperator(BaseOperator):

@@ -19,7 +19,7 @@ ATTEND = (
     "SELECT pg_advisory_lock_shared(hashtextextended('palletflow drain ' || %(network)s || '.' || kind, 0)) "
     "FROM unnest(%(kinds)s::text[]) kind"
 )
-# To lock it for itself for a moment succeeds only while nobody attends to it.
+# To lock it for itself for a moment succeeds only while no other session attends to it.
 ATTENDED = (
     "SELECT NOT bool_and("
     "pg_try_advisory_xact_lock(hashtextextended('palletflow drain ' || %(network)s || '.' || kind, 0))) "
@@ -31,6 +31,17 @@ def attend(conn: Connection, network: str, kinds: Collection[str]) -> None:
     """Makes the session a worker of these kinds, as long as it lasts: it listens, and others see that it is there."""
     conn.execute(LISTEN)
     conn.execute(ATTEND, {"network": network, "kinds": list(kinds)})
+
+
+def leave(conn: Connection) -> None:
+    """Ends what `attend` began: what is due from now on is for others."""
+    conn.execute("SELECT pg_advisory_unlock_all()")
+
+
+def others_attend(conn: Connection, network: str, kinds: Collection[str]) -> bool:
+    """Whether another session attends to these kinds too."""
+    [(attended,)] = conn.execute(ATTENDED, {"network": network, "kinds": list(kinds)}).fetchall()
+    return bool(attended)
 
 
 def told(conn: Connection, network: str, kinds: Collection[str]) -> bool:

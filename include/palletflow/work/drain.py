@@ -51,7 +51,8 @@ def drain(
     """Works off due items of the kinds of `handlers`, `limits[kind]` at a time; counts by kind and outcome.
 
     After its last item it waits `linger_s` seconds for more, so that a burst is one drain; one that finds nothing ends
-    at once. After `most_s` seconds, or when `stop` is set, it begins nothing more and ends with what it has begun.
+    at once, and one that began beside another leaves the waiting to that. After `most_s` seconds, or when `stop` is
+    set, it begins nothing more and ends with what it has begun; meanwhile it no longer counts as being there.
     Raises DatabaseUnavailable or ConnectionLost when the order store is away for long.
     """
     work = _Drain(open_connection, network, handlers, limits, backoffs or {})
@@ -79,7 +80,9 @@ class _Drain:
     ) -> None:
         self._network, self._handlers, self._limits, self._backoffs = network, handlers, limits, backoffs
         self._open = open_connection
-        self._main = _Session(open_connection, lambda conn: work_wakeups.attend(conn, network, handlers))
+        self._main = _Session(open_connection, self._attend)
+        # Whether it looks for what is due, and whether it is the only drain that does.
+        self._attends = self._is_alone = True
         self._own = threading.local()
         self._sessions: list[_Session] = []
         self._waker = _Waker()
@@ -96,9 +99,12 @@ class _Drain:
             self._collect()
             ending = stop.is_set() or time.monotonic() >= deadline
             try:
+                if ending and self._attends:
+                    self._attends = False
+                    work_wakeups.leave(self._main())
                 wait_s = self._turn(begins=not ending)
                 if self._running:
-                    lingers_until = time.monotonic() + linger_s
+                    lingers_until = time.monotonic() + (linger_s if self._is_alone else 0.0)
                 elif ending or time.monotonic() >= lingers_until:
                     return
                 if not work_wakeups.told(self._main(), self._network, self._handlers):
@@ -127,6 +133,11 @@ class _Drain:
         for (kind, outcome), count in sorted(self._outcomes.items()):
             counted.setdefault(kind, {})[outcome] = count
         return counted
+
+    def _attend(self, conn: Connection) -> None:
+        if self._attends:
+            work_wakeups.attend(conn, self._network, self._handlers)
+            self._is_alone = not work_wakeups.others_attend(conn, self._network, self._handlers)
 
     def _turn(self, *, begins: bool) -> float:
         """One look at the queue; for how many seconds the next one can wait unless somebody wakes us."""
