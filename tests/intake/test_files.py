@@ -169,6 +169,24 @@ def test_a_line_of_2_gb_is_refused_without_holding_it(tmp_path, most_bytes, why)
     assert int(megabytes) < 20
 
 
+@pytest.mark.parametrize(
+    "row", ["x" * 100_000 + ",y\n", '"' + "x\n" * 150 + "x" * 100_000 + '",y\n', "x" * 100_000 + "\n"]
+)
+def test_long_rows_are_handed_on_few_at_a_time(row):
+    file = io.BytesIO(("a,b\n" + row * 200).encode())
+    sizes = [
+        sum(sum(map(len, one.cells)) for one in chunk) for chunk in Table(file, identify(file, LIMITS), LIMITS).rows()
+    ]
+    assert sum(sizes) >= 20_000_000
+    assert max(sizes) < 5_000_000
+
+
+def test_a_row_of_long_lines_takes_no_more_than_a_line_may_have():
+    long = '"' + "x" * 600_000 + "\n"
+    assert bad("a,b\n" + long * 3 + "1,2\n") == [(line, "BAD_FORMAT", long[:-1]) for line in (2, 3, 4)]
+    assert good("a,b\n" + long * 3 + "1,2\n") == [(5, ("1", "2"))]
+
+
 def test_a_quote_never_closed_holds_few_lines_in_memory():
     rows = b"1,2\n" * 300_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

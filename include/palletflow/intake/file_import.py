@@ -20,8 +20,8 @@ from palletflow.store.connection import Connection
 from palletflow.store.files import AlreadyRead, InboundFile, ReadFile
 from palletflow.store.imports import Batch, StagedRecord
 
-# Groups whose digests are looked up, and that are staged, at a time.
-CHUNK = 1000
+# Groups whose digests are looked up, and that are staged, at a time; fewer when they are long.
+CHUNK, CHUNK_CHARACTERS = 1000, 16 << 20
 YOUNG_OBJECTS = 20_000
 UNKNOWN_KIND = "file"
 # Of many unknown columns the first are enough to see what is wrong.
@@ -124,6 +124,7 @@ class Staging:
         self._conn, self._network, self._kind, self._layout, self._read_at = conn, network, kind, layout, read_at
         self._unchanged = 0
         self._staged: list[StagedRecord] = []
+        self._characters = 0
         imports.prepare(conn)
 
     def add_file(self, table: Table, file: InboundFile, identity: Identity) -> int:
@@ -132,6 +133,7 @@ class Staging:
         count = 0
         keeper = _Keeper(table.headings, file)
         waiting: list[list[FileRow]] = []
+        characters = 0
         for rows, surplus in grouped(table.rows(), layout.group, kind.most_rows, identity.size):
             count += len(rows)
             if surplus:
@@ -139,9 +141,10 @@ class Staging:
                 self._copy(CHUNK)
                 continue
             waiting.append(rows)
-            if len(waiting) >= CHUNK:
+            characters += sum([sum(map(len, row.cells)) + len(row.text) for row in rows])
+            if len(waiting) >= CHUNK or characters >= CHUNK_CHARACTERS:
                 self._add_groups(waiting, keeper)
-                waiting = []
+                waiting, characters = [], 0
         self._add_groups(waiting, keeper)
         return count
 
@@ -200,6 +203,7 @@ class Staging:
         warnings: list[str],
         consignment: Consignment | None,
     ) -> StagedRecord:
+        self._characters += len(kept.raw)
         return StagedRecord(
             ordinal=row.number,
             record_id=kept.record_id,
@@ -223,9 +227,9 @@ class Staging:
         return f"{self._layout.heading(fault.field)}: {fault.reason}" if fault.field else fault.reason
 
     def _copy(self, least: int) -> None:
-        if len(self._staged) > least:
+        if len(self._staged) > least or self._characters >= CHUNK_CHARACTERS:
             imports.stage(self._conn, self._staged)
-            self._staged = []
+            self._staged, self._characters = [], 0
 
     def store(self, batch: Batch) -> imports.Counts:
         """Stores what is staged by the rules of its kind. Raises AlreadyRead."""

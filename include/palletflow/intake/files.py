@@ -23,7 +23,8 @@ LONGEST_LINE = 1 << 20
 # A quoted cell may hold line breaks; a quote that is never closed would take the rest of the file with it.
 MOST_LINES_OF_A_ROW = 200
 MOST_COLUMNS = 500
-CHUNK = 2000
+# Rows handed on at a time, fewer when they are long.
+CHUNK, CHUNK_CHARACTERS = 2000, 4 << 20
 # What a file begins with that is no text, and what a person calls it.
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
@@ -128,9 +129,10 @@ class Table:
         numbers: list[int] = []
         texts: list[str] = []
         bad: list[FileRow] = []
-        total = 0
+        total = characters = 0
         while (found := self._record()) is not None:
             number, text, fault = found
+            characters += len(text)
             if fault is None:
                 numbers.append(number)
                 texts.append(text)
@@ -139,9 +141,9 @@ class Table:
             total += 1
             if total > self._limits.most_rows:
                 raise FileRejected(f"has more than {self._limits.most_rows:,} rows; split it")
-            if len(texts) + len(bad) >= CHUNK:
+            if len(texts) + len(bad) >= CHUNK or characters >= CHUNK_CHARACTERS:
                 yield [*self._split(numbers, texts), *bad]
-                numbers, texts, bad = [], [], []
+                numbers, texts, bad, characters = [], [], [], 0
         if texts or bad:
             yield [*self._split(numbers, texts), *bad]
 
@@ -205,8 +207,10 @@ class Table:
 
         def lines() -> Iterator[str]:
             yield text + "\n"
-            while len(taken) < MOST_LINES_OF_A_ROW and (line := self._line()) is not None:
+            left = LONGEST_LINE
+            while left > 0 and len(taken) < MOST_LINES_OF_A_ROW and (line := self._line()) is not None:
                 taken.append(line)
+                left -= len(line[1])
                 yield line[1] + "\n"
 
         try:
