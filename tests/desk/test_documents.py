@@ -85,6 +85,16 @@ def test_labels_of_many_orders_are_one_print_job_in_the_order_asked_for(api):
     assert zpl.content.index(b"9000010000456") < zpl.content.index(b"9000010000123")
 
 
+def test_a_print_job_has_its_bounds(api):
+    many = order(tracking_number=NUMBER, delivery_depot="901", pallet_types=["F"] * 99)
+    [consignment] = many["consignments"]
+    for key in ("SO-1", "SO-2"):
+        api.post("/orders", many | {"key": key, "consignments": [consignment] * 11}, 201)
+    answer = api("POST", "/labels", {"orders": ["SO-1", "SO-2"]})
+    assert (answer.status_code, answer.json()["errors"][0]["rule"]) == (422, "too_many")
+    assert api.get("/orders/SO-1/documents")["documents"] == []
+
+
 def test_without_a_number_there_are_no_labels_yet(api):
     api.post("/orders", order(), 201)
     answer = api("GET", "/orders/SO-1/labels")

@@ -30,6 +30,9 @@ LABELS: dict[int | str, dict[str, Any]] = {
 # Labels drawn while somebody waits for them are no item of the queue.
 BY_HAND = WorkItem(0, "", "own_labels", "", 1, 0, UUID(int=0), datetime.min.replace(tzinfo=UTC))
 
+# Of one print job: what some tens of orders have, drawn within half a minute.
+MOST_LABELS = 2000
+
 router = APIRouter(tags=["documents"])
 
 
@@ -151,6 +154,9 @@ def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelF
                 for facts in numberless
             ],
         )
+    count = sum(len(facts.pallets) for facts in found)
+    if count > MOST_LABELS:
+        raise of_content([Fault("", "too_many", f"these are {count:,} labels, one job has at most {MOST_LABELS:,}")])
     if label_format == "zpl":
         drawn = [label_zpl.draw(label) for facts in found for label in _labels(within, facts)]
         return _download(b"".join(drawn), media.ZPL, "labels.zpl")
