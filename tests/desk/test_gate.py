@@ -121,11 +121,11 @@ def test_a_body_that_is_no_json_is_said_to_be_none(api):
         assert set(answer.json()) == {"message", "errors"}
 
 
-def test_a_store_that_is_away_is_no_stack_trace(monkeypatch):
+def test_a_store_that_is_away_is_no_stack_trace_and_tells_no_address(monkeypatch, caplog):
     from palletflow.store.connection import DatabaseUnavailable
 
     def away():
-        raise DatabaseUnavailable("connection refused")
+        raise DatabaseUnavailable('connection to "10.1.2.3" as user "palletflow" refused')
 
     server = Served(create_app(by_header, away))
     try:
@@ -135,6 +135,7 @@ def test_a_store_that_is_away_is_no_stack_trace(monkeypatch):
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
         assert "The order store does not answer" in answer.json()["errors"][0]["detail"]
-        assert "Traceback" not in answer.text
+        assert not any(word in answer.text for word in ("Traceback", "10.1.2.3", "Postgres"))
+        assert "10.1.2.3" in caplog.text
     finally:
         server.stop()

@@ -5,6 +5,7 @@
 """
 
 import difflib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ RULES = {"missing": "required", "extra_forbidden": "unknown_field"}
 # The first part of pydantic's place says where the value came from, and is no field of the caller's.
 ORIGINS = ("body", "path", "query", "header")
 MESSAGES = {400: "The request cannot be read", 404: "There is nothing here", 405: "This address knows no such method"}
+
+log = logging.getLogger(__name__)
 
 
 class Fault(NamedTuple):
@@ -129,9 +132,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ConnectionLost)
     @app.exception_handler(StorageUnavailable)
     @app.exception_handler(FileFault)
-    async def unavailable(_: Request, error: Exception) -> Any:
-        # The texts of our own errors are for people and hold no secret; a driver's may hold an address.
-        detail = "the order store broke off" if isinstance(error, ConnectionLost) else str(error)
+    async def unavailable(request: Request, error: Exception) -> Any:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+        # The texts of our own errors are for people and hold no secret; what Postgres says may hold address and user.
+        of_store = isinstance(error, ConnectionLost | DatabaseUnavailable)
+        detail = "The order store does not answer; the web server's log says why" if of_store else str(error)
         return answer(503, "Not available just now", [Fault("", "unavailable", detail)], {"Retry-After": "5"})
 
     @app.exception_handler(DocumentLost)
