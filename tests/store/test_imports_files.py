@@ -196,8 +196,9 @@ def test_an_order_is_made_once_and_another_content_is_refused(land, waiting, ver
 def test_a_file_of_orders_neither_waits_for_a_pull_nor_holds_up_dispatch(land, conn, dsn):
     with connect(dsn) as other, other.transaction():
         network_lock.hold(other, "palletforce")
-        conn.execute("SET lock_timeout = '5s'")
+        conn.execute("SET lock_timeout = '30s'")
         assert land(orders()) == ("DONE", 1, 1, 0, 0)
+        conn.execute("SET lock_timeout = '100ms'")
         with pytest.raises(LockNotAvailable):
             land(manifest(), "manifest.csv")
 
