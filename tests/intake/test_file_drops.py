@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from palletflow.intake.file_drops import FolderDrop, Importer, NoSuchFile, shown
+from palletflow.intake.file_drops import MOST_FILES, FolderDrop, Importer, NoSuchFile, shown
 from palletflow.networks.palletforce import csv_files
 from palletflow.store.connection import connect
 
@@ -183,6 +183,23 @@ def test_a_file_that_cannot_be_handled_stops_no_other(put, look, folder):
         look()
     assert "done/2.csv" in tree(folder)
     assert "1.csv" in tree(folder)
+
+
+def test_files_that_cannot_be_handled_stand_in_nobodys_way(put, look, folder):
+    (folder / "rejected").mkdir(parents=True)
+    for number in range(MOST_FILES):
+        put(f"{number}.csv", "")
+        (folder / "rejected" / f".{number}.csv.report.json.unfinished").mkdir()
+    put("good.csv", HEADER + row("SO-1"))
+    with pytest.raises(IsADirectoryError):
+        look()
+    assert "done/good.csv" in tree(folder)
+
+
+def test_a_look_takes_so_many_files_and_the_next_one_the_others(put, look):
+    for number in range(MOST_FILES + 1):
+        put(f"{number}.csv", f"colour{number}\nred\n")
+    assert [len(look()), len(look()), len(look())] == [MOST_FILES, 1, 0]
 
 
 def test_a_person_names_a_file_of_the_folder_and_no_other(put, importer, folder, tmp_path):

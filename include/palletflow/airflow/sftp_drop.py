@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import paramiko  # type: ignore[import-untyped]
 from airflow.providers.sftp.hooks.sftp import SFTPHook
 
-from palletflow.intake.file_drops import BEING_WRITTEN, MOST_FILES, PUT_AWAY, Waiting, wanted
+from palletflow.intake.file_drops import BEING_WRITTEN, PUT_AWAY, Waiting, wanted
 from palletflow.network_errors import Misconfigured, NotSent
 
 # Two looks so far apart must find a file alike: clocks of other machines say nothing.
@@ -61,7 +61,7 @@ class SftpDrop:
         self._sleep(SETTLED_S)
         after = self._found()
         same = [file for name, file in before.items() if after.get(name) == file]
-        return sorted(same, key=lambda file: (file.version[1], file.name))[:MOST_FILES]
+        return sorted(same, key=lambda file: (file.version[1], file.name))
 
     @contextmanager
     def opened(self, file: Waiting, most_bytes: int) -> Iterator[BinaryIO]:

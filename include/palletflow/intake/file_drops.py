@@ -32,8 +32,8 @@ REPORTS = (".report.csv", ".report.json")
 BEING_WRITTEN = ".unfinished"
 # The longest name that disks take, and what still counts as the ending of one.
 MOST_NAME_BYTES, LONGEST_ENDING = 255, 10
-# A run takes a few files; the next one comes soon.
-MOST_FILES = 20
+# A run takes a few files; the next one comes soon. Those that cannot be handled stay, and stand before no others.
+MOST_FILES, MOST_TRIED = 20, 200
 # A file is whole when nobody has written it for so long.
 SETTLED_S = 10.0
 REPORT_COLUMNS = ("row", "column", "reason code", "reason", "record", "raw row")
@@ -121,7 +121,9 @@ class Importer:
         """
         ends: dict[str, int] = {}
         failures: list[Exception] = []
-        for waiting in drop.waiting()[:MOST_FILES]:
+        for waiting in drop.waiting()[:MOST_TRIED]:
+            if sum(ends.values()) == MOST_FILES:
+                break
             try:
                 finished = self.import_one(drop, waiting, None)
             except FileMoved as moved:
