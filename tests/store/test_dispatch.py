@@ -1,6 +1,7 @@
 """Dispatch tasks: what people may do in which state, and what is kept of every sending."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -240,6 +241,45 @@ def test_only_one_of_two_workers_begins_a_sending(conn, dsn, make, put_on_trip):
         thread.join(30)
     assert sorted(one is None for one in begun) == [False, True]
     assert dispatch.task(conn, order).sends == 1
+
+
+FAULT = {"code": "X", "field": "order", "reason": "no", "remedy": "mend it"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda own, seen: dispatch.fail(own, seen, [FAULT], now=NOW, actor="t"),
+        lambda own, seen: dispatch.warn(own, seen, ["no"], "t"),
+        lambda own, seen: dispatch.outcome_unknown(own, seen, "x", lookups=0, lookup_at=NOW, reason="no", actor="t"),
+    ],
+    ids=["fail", "warn", "outcome_unknown"],
+)
+def test_a_worker_and_a_person_who_write_the_same_task_wait_for_each_other_and_never_both(
+    conn, dsn, make, put_on_trip, end
+):
+    order = make()
+    put_on_trip(order, auto_complete=True)
+    seen = begin(conn, order)
+
+    def work() -> None:
+        with connect(dsn) as own, own.transaction():
+            end(own, seen)
+        done.append(seen)
+
+    done: list[dispatch.DispatchTask] = []
+    worker = threading.Thread(target=work)
+    with connect(dsn) as person, person.transaction():
+        orders.locked(person, order)  # as for everything the order API changes
+        worker.start()
+        waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        deadline = time.monotonic() + 20
+        while conn.execute(waits).fetchone() is None:
+            assert time.monotonic() < deadline
+        person.execute("SET LOCAL lock_timeout = '10s'")
+        person.execute("UPDATE dispatch_tasks SET send_again = true WHERE consignment_id = %s", (seen.consignment_id,))
+    worker.join(20)
+    assert done == [seen]
 
 
 def test_nothing_is_begun_for_what_the_network_has_registered_meanwhile(conn, make, put_on_trip):

@@ -116,6 +116,8 @@ SET sent_at = CASE WHEN c.dispatch_state = 'waiting' THEN NULL ELSE t.sent_at EN
     + UNMOVED
 )
 UNKNOWN = "UPDATE dispatch_tasks t SET lookups = %(lookups)s, lookup_at = %(lookup_at)s " + UNMOVED  # noqa: S608
+# Before its task is written: who writes both, takes the consignment first.
+LOCK = "SELECT FROM consignments WHERE id = %s FOR NO KEY UPDATE"
 SET_STATE = "UPDATE consignments SET dispatch_state = %(state)s, updated_at = now() WHERE id = %(id)s"
 FINISH = """
 UPDATE dispatch_tasks
@@ -332,7 +334,8 @@ def begin(
 ) -> DispatchTask | None:
     """Writes down that a sending begins now, before it does; the task as it then stands.
 
-    None when somebody else has moved the task since it was read as `seen`, or the network has the consignment already.
+    The caller has locked the consignment. None when somebody else has moved the task since it was read as `seen`, or
+    the network has the consignment already.
     `by_itself`: this is the re-send after look-ups that needs no person.
     """
     begun = conn.execute(
@@ -380,6 +383,7 @@ def outcome_unknown(
 
     `kind` is the activity's. Does nothing when somebody else has moved the task since it was read as `seen`.
     """
+    conn.execute(LOCK, (seen.consignment_id,))
     if conn.execute(UNKNOWN, {**_key(seen), "lookups": lookups, "lookup_at": lookup_at}).rowcount == 0:
         return
     if seen.state != "unknown":
@@ -401,6 +405,7 @@ def registered_number(conn: Connection, seen: DispatchTask) -> str | None:
 
 def warn(conn: Connection, seen: DispatchTask, warnings: Sequence[str], actor: str) -> None:
     """Keeps warnings of a task that goes on."""
+    conn.execute(LOCK, (seen.consignment_id,))
     conn.execute(WARN, {"id": seen.consignment_id, "warnings": list(warnings)})
     activity.record(conn, seen.consignment_id, "warned", actor, SOURCE, warnings=warnings)
 
@@ -415,6 +420,7 @@ def fail(
     warnings: Sequence[str] = (),
 ) -> None:
     """Ends the task: faults were found before any call, or the network refused it for good (`seen.sent_at` is set)."""
+    conn.execute(LOCK, (seen.consignment_id,))
     conn.execute(
         FINISH,
         {"id": seen.consignment_id, "now": now, "faults": Jsonb(list(faults)), "warnings": list(warnings)},

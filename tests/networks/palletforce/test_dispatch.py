@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from tests.networks.palletforce.dispatching import faults
 
+from palletflow.networks.palletforce import rules
+from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.work import DISPATCH, NETWORK_LABELS, ROUTING
 from palletflow.store import dispatch, documents
 
@@ -400,6 +402,44 @@ def test_a_cancelled_order_is_looked_up_but_not_sent_again(house):
     order = house.sent()
     house.conn.execute("UPDATE orders SET cancelled_at = now() WHERE id = %s", (order,))
     house.later(60, 60, 180)
+
+    assert (house.state(order), len(house.uploads())) == ("unknown", 1)
+    assert len(house.items(parked=True)) == 1
+
+
+@pytest.mark.rule("PF-7-2")
+def test_an_order_cancelled_while_its_rules_are_checked_is_not_sent(house, monkeypatch):
+    order = house.order()
+    check, checked = rules.preflight, []
+
+    def cancelled_meanwhile(*arguments, **options):
+        found = check(*arguments, **options)
+        checked.append(found)
+        house.conn.execute("UPDATE orders SET cancelled_at = coalesce(cancelled_at, now()) WHERE id = %s", (order,))
+        return found
+
+    monkeypatch.setattr(rules, "preflight", cancelled_meanwhile)
+    house.dispatch(order)
+    house.work()
+
+    assert checked[0] == []
+    assert house.uploads() == []
+    assert (house.state(order), [fault["code"] for fault in house.task(order).faults]) == ("failed", ["CANCELLED"])
+
+
+@pytest.mark.rule("PF-7-4")
+def test_an_order_cancelled_during_the_last_look_up_is_not_sent_again(house, monkeypatch):
+    house.simulator.fault("timeout_before_accept", "UploadManifest")
+    order = house.sent()
+    house.later(60, 60)
+    find = PalletforceClient.find
+
+    def cancelled_meanwhile(*arguments, **options):
+        house.conn.execute("UPDATE orders SET cancelled_at = now() WHERE id = %s", (order,))
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(PalletforceClient, "find", cancelled_meanwhile)
+    house.later(180)
 
     assert (house.state(order), len(house.uploads())) == ("unknown", 1)
     assert len(house.items(parked=True)) == 1

@@ -120,7 +120,7 @@ class Dispatcher:
         """Writes the sending down, sends, and says what came of it."""
         moved_on = self._begin(conn, case, by_itself=by_itself, opted_out=opted_out)
         if moved_on is None:
-            return Result(again_at=self._clock())  # somebody else moved it: look anew
+            return Result(again_at=self._clock())  # somebody else moved or changed it: look anew
         begun, built = moved_on
         try:
             upload = begun.access.client.upload(built.body)
@@ -139,10 +139,16 @@ class Dispatcher:
     def _begin(
         self, conn: Connection, case: _Case, *, by_itself: bool, opted_out: bool
     ) -> tuple[_Case, Manifest] | None:
-        """Commits that a sending begins, and gives what is to be sent; None when the task is no longer as read."""
+        """Commits that a sending begins, and gives what is to be sent; None when it is no longer as read.
+
+        Then the rules were checked, or the look-up was made, of an order that has been changed or cancelled since.
+        """
         task, facts, settings = case.task, case.facts, case.access.client.settings
         depot = facts.requesting_depot
         with conn.transaction():
+            now = consignments.facts(conn, task.consignment_id, locked=True)
+            if now._replace(requesting_depot=now.requesting_depot or depot) != facts:
+                return None
             number = facts.consignment_number or manifest.consignment_number(
                 dispatch.next_consignment_number(conn, NETWORK, depot, manifest.LAST_CONSIGNMENT_NUMBER)
             )

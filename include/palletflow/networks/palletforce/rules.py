@@ -85,7 +85,7 @@ def _alone(facts: ConsignmentFacts, company: Company) -> Iterator[Fault]:
             f"the order has {company.on_order} consignments; Palletforce takes orders of one",
             "Make an order of each consignment",
         )
-    if company.on_trip != 1:
+    if company.on_trip > 1:  # of a cancelled order none counts
         yield Fault(
             "NOT_ONE_CONSIGNMENT",
             "trip",
