@@ -394,6 +394,23 @@ def test_two_who_make_the_same_orders_at_once_make_each_of_them_once(api, served
     assert fetch("SELECT count(*) FROM consignments") == [(201,)]
 
 
+def test_what_put_cannot_do_to_an_order_somebody_else_just_made_is_a_conflict(api, served, dsn, fetch):
+    api.post("/orders", order(), 201)
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(Api(served.url)("PUT", "/orders/SO-9", order("SO-9"))))
+    with connect(dsn) as other:
+        with other.transaction():
+            other.execute(
+                "INSERT INTO orders (customer_id, source, source_key, reference, reference_2, cancelled_at) "
+                "SELECT customer_id, source, 'SO-9', '', '', now() FROM orders"
+            )
+            caller.start()
+            until("it waits", lambda: fetch("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
+        caller.join()
+    [answer] = answers
+    assert (answer.status_code, errors(answer.json())) == (409, [("", "cancelled")])
+
+
 def test_an_order_is_found_by_whatever_is_in_hand(api, conn):
     made = api.post("/orders", order(reference="PO 7"), 201)
     conn.execute("UPDATE consignments SET consignment_number = '0000123'")

@@ -72,13 +72,16 @@ class Clerk:
     def put(self, key: str, content: OrderContent) -> Entered:
         """Makes the order with this key of the caller's what he says, whether it is new or not."""
         order = NewOrder.model_construct(key=key, **dict(content))
-        held = orders.by_keys(self._conn, [key]).get(key)
-        if held:
-            return self.replace(held.id, order)
-        self._check(order)
-        with self._conn.transaction():
-            [entered] = self._enter([order], update=True)
-        return entered
+        held = orders.identify(self._conn, key)
+        if held is None:
+            self._check(order)
+            with self._conn.transaction():
+                [entered] = self._enter([order], update=False)
+            if entered.outcome == "created":
+                return entered
+            held = entered.id
+            assert held is not None, "somebody else has made it meanwhile"
+        return self.replace(held, order)
 
     def replace(self, order_id: int, content: OrderContent) -> Entered:
         """Makes a held order what the caller says."""
