@@ -155,7 +155,7 @@ def _list(options: argparse.Namespace) -> None:
     with _order_store() as conn:
         found = quarantine.listed(conn, options.network, options.reason)
     for record in found:
-        print(f"{record.id:>8}  {record.record_key or '-':<14} {record.reason_code:<20} {record.reason}")
+        print(_plain(f"{record.id:>8}  {record.record_key or '-':<14} {record.reason_code:<20} {record.reason}"))
     print(f"{len(found)} records in quarantine")
 
 
@@ -216,8 +216,10 @@ def _work_list(options: argparse.Namespace) -> None:
         state = "parked since" if item.parked_at else "worked on until" if item.held else "due"
         moment = f"{item.parked_at or item.due_at:%Y-%m-%d %H:%M:%S}"
         print(
-            f"{item.id:>8}  {item.network}.{item.kind} {item.key:<14} {state} {moment} UTC, "
-            f"attempt {item.attempts}: {item.reason or 'no failure yet'}"
+            _plain(
+                f"{item.id:>8}  {item.network}.{item.kind} {item.key:<14} {state} {moment} UTC, "
+                f"attempt {item.attempts}: {item.reason or 'no failure yet'}"
+            )
         )
     for count in counts:
         print(
@@ -232,6 +234,11 @@ def _work_requeue(options: argparse.Namespace) -> None:
             conn, ids=options.ids or None, network=options.network, kind=options.kind, reason=options.reason
         )
     print(f"Released {count} parked items")
+
+
+def _plain(line: str) -> str:
+    """A line of what others sent, without what a terminal carries out."""
+    return "".join(sign if sign.isprintable() else " " for sign in line)
 
 
 def _json(file: Path) -> Any:

@@ -1,5 +1,6 @@
 """Quarantined records are corrected and replayed, by the functions, the command and after newer versions."""
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from palletflow.deployment import Customer
+from palletflow.intake.file_import import import_file
 from palletflow.intake.replay import replay
 from palletflow.networks.palletforce import csv_files
 from palletflow.networks.palletforce.mapper import Mapper
@@ -169,3 +171,21 @@ def test_the_command_lists_shows_corrects_and_replays(dsn, heavy, fetch, tmp_pat
     missing = palletflow("show", heavy.id)
     assert missing.returncode == 1
     assert missing.stderr.startswith(f"palletflow: Record {heavy.id} is not in quarantine")
+
+
+def test_the_command_prints_nothing_that_a_terminal_carries_out(dsn, conn, plan):
+    content = (
+        b"orderReference,customerCode,collectionDate,deliveryName,deliveryStreetAddress,deliveryTown,deliveryPostcode,"
+        b"deliveryPhoneNumber,palletType,numberOfPallets,weight\n"
+        b"SO-1,ACME,13/07/2026,Receiver Ltd,2 High Street,Leeds,LS1 1AA,01632 960001,F,2,\x1b[2J\n"
+    )
+    import_file(
+        conn, "palletforce", csv_files.kinds(plan), plan, io.BytesIO(content), "a.csv",
+        asked=None, now=NOW, run="test", actor="tester",
+    )  # fmt: skip
+    command = [Path(sys.executable).with_name("palletflow"), "quarantine", "list"]
+    environment = os.environ | {"AIRFLOW_CONN_ORDER_STORE": dsn}
+    listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "ACME SO-1" in listed
+    assert "[2J" in listed
+    assert "\x1b" not in listed
