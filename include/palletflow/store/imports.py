@@ -510,8 +510,9 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         for statement in (
             INSERT_ORDERS,
             INSERT_CONSIGNMENTS,
-            UPDATE_ORDERS,
+            # Consignments before their orders, as everybody else who locks both.
             UPDATE_CONSIGNMENTS,
+            UPDATE_ORDERS,
             FLAG_CANCELLED,
             INSERT_STOPS,
             UPDATE_STOPS,
