@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg.errors import LockNotAvailable
+from tests.sandbox.waiting import until
 
 from palletflow.intake import files as reading
 from palletflow.intake.file_import import import_file
@@ -191,6 +193,33 @@ def test_an_order_is_made_once_and_another_content_is_refused(land, waiting, ver
     assert [row for rows in before for row in rows if row not in [r for now in versions() for r in now]] == []
     # Another customer may use the same reference.
     assert land(orders({"customerCode": "ACME", "orderReference": "SO-2"}), "b.csv")[2] == 1
+
+
+@pytest.mark.rule("PF-8.1-6")
+def test_of_two_who_read_a_file_at_once_the_slower_one_sees_what_became_of_it(plan, dsn, fetch):
+    ends = []
+
+    def read():
+        with connect(dsn) as conn:
+            kinds, file = (
+                csv_files.kinds(plan),
+                io.BytesIO(orders({}, {"orderReference": "SO-2", "weight": "x"}).encode()),
+            )
+            ends.append(import_file(
+                conn, "palletforce", kinds, plan, file, "a.csv", asked=None, now=NOW, run="test", actor="tester"
+            ))  # fmt: skip
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    with connect(dsn) as other:
+        with other.transaction():
+            network_lock.hold(other, "palletforce orders file")
+            for reader in readers:
+                reader.start()
+            until("both wait", lambda: fetch("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(2,)])
+        for reader in readers:
+            reader.join()
+    assert [(end.file.outcome, end.file.landed, end.file.quarantined) for end in ends] == [("PARTIAL", 1, 1)] * 2
+    assert fetch("SELECT count(*) FROM inbound_batches") == [(1,)]
 
 
 def test_a_file_of_orders_neither_waits_for_a_pull_nor_holds_up_dispatch(land, conn, dsn):

@@ -507,6 +507,9 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         inserted = conn.execute(INSERT_BATCH, values).fetchone()
         assert inserted is not None  # RETURNING of one inserted row
         values["batch_id"] = inserted[0]
+        if batch.file:
+            # Before its rows land: who comes second is told so, and does not stumble over the rows of the first.
+            files.record_read(conn, batch.file, values["batch_id"], counts.rejected)
         for statement in (
             INSERT_ORDERS,
             INSERT_CONSIGNMENTS,
@@ -535,8 +538,6 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
             conn.execute(SETTLE_SENT_AGAIN, values)
             numbered = file_rules.with_numbers_of_their_own(conn, rules, batch.actor, values["source"])
             batch.numbered(conn, numbered)
-        if batch.file:
-            files.record_read(conn, batch.file, values["batch_id"], counts.rejected)
         if batch.moves_watermark:
             conn.execute(MOVE_WATERMARK, values)
     return counts
