@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from palletflow.store.connection import Connection, ConnectionLost, DatabaseUnavailable
+from palletflow.store.connection import SESSION, Connection, ConnectionLost, DatabaseUnavailable
 from palletflow.store.work_items import NEXT_DUE
 
 CHANNEL = "palletflow_work"
@@ -63,7 +63,7 @@ class WorkWatch:
         """Raises DatabaseUnavailable."""
         try:
             conn = await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=10, application_name="palletflow watch"
+                dsn, autocommit=True, application_name="palletflow watch", **SESSION
             )
             await conn.execute(LISTEN)
         except ConnectionLost as error:
