@@ -53,6 +53,14 @@ def test_what_is_no_document_is_refused(api, data, query, field):
     assert [fault["field"] for fault in answer.json()["errors"]] == [field]
 
 
+def test_a_document_of_a_pallet_is_of_one_there_is(api):
+    api.post("/orders", order(), 201)
+    [consignment] = api.get("/orders/SO-1")["consignments"]
+    assert add(api, consignment_id=consignment["id"], pallet_number=2).status_code == 201
+    answer = add(api, consignment_id=consignment["id"], pallet_number=3)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "pallet_number")
+
+
 def test_a_document_has_its_bounds(api):
     api.post("/orders", order(), 201)
     assert add(api, data=PDF + b" " * (9 * 2**20)).status_code == 201

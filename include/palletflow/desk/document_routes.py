@@ -69,6 +69,10 @@ def add(
         faults.append(Fault("consignment_id", "unknown", f"the order has no consignment {consignment_id}"))
     if pallet_number and not consignment_id:
         faults.append(Fault("pallet_number", "together", "say of which consignment"))
+    elif pallet_number and consignment_id and not faults:
+        pallets = {pallet.number for pallet in _facts(within, consignment_id).pallets}
+        if pallet_number not in pallets:
+            faults.append(Fault("pallet_number", "unknown", f"the consignment has {len(pallets)} pallets"))
     if faults or media_type is None:
         raise of_content(faults)
     stored = open_storage().put(data)
