@@ -12,9 +12,10 @@ from palletflow.store.work_wakeups import WorkWatch
 LONGEST_SLEEP_S = 300.0
 # How often it looks while a worker is there, who finds by itself what is due.
 ATTENDED_LOOK_S = 2.0
-# Having told of work that nobody has touched yet: how often it looks, and when it tells again.
+# Having told of work that nobody has touched yet: how often it looks, and when it tells again. That is longer than a
+# worker takes to start; a start that came to nothing is made up for then, and a second one does no harm.
 UNTOUCHED_LOOK_S = 1.0
-TELL_AGAIN_S, TELL_AGAIN_MOST_S = 30.0, 600.0
+TELL_AGAIN_S, TELL_AGAIN_MOST_S = 15.0, 600.0
 OUTAGE_PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 log = logging.getLogger(__name__)
