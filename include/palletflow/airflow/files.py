@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, Context, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
 from palletflow import deployment
-from palletflow.airflow import order_store, runs, sftp_drop
+from palletflow.airflow import order_store, runs
 from palletflow.deployment import NetworkDeployment
 from palletflow.discovery import network_part
 from palletflow.intake.file_drops import Drop, Finished, FolderDrop, Importer
@@ -73,6 +73,8 @@ class FilesOperator(BaseOperator):
                 raise AirflowSkipException(f"networks.{self.network}.files.sftp is not in the deployment file")
             if asked:
                 raise AirflowSkipException("The file asked for lies in the watched folder")
+            from palletflow.airflow import sftp_drop  # half a second, which reading the DAG file must not pay
+
             with sftp_drop.opened(ours.sftp) as drop:
                 yield drop
         elif ours.folder is None:

@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-import pandas as pd  # type: ignore[import-untyped]
-
 from palletflow.intake.template import Fault
 
 BLOCK = 1 << 20
@@ -244,6 +242,9 @@ class Table:
     def _split(self, numbers: list[int], texts: list[str]) -> Iterator[FileRow]:
         if not texts:
             return
+        # A second to import, which reading DAG files and starting tasks that read no file must not pay.
+        import pandas as pd  # type: ignore[import-untyped]
+
         frame = pd.read_csv(
             io.StringIO("\n".join(texts) + "\n"),
             sep=self._limits.delimiter,

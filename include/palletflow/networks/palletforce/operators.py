@@ -14,10 +14,8 @@ from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
 from palletflow.airflow.work import DrainOperator
 from palletflow.deployment import Deployment
-from palletflow.documents.storage import open_storage
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.fetch import fetch_consignment
-from palletflow.networks.palletforce.handlers import handlers
 from palletflow.networks.palletforce.hook import PalletforceHook, depot_connection, reaching
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
@@ -174,6 +172,10 @@ class PalletforceDispatchOperator(DrainOperator):
     @contextmanager
     def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
         """Raises FileFault, DatabaseUnavailable."""
+        # What draws labels takes a quarter of a second to import, which reading the DAG file must not pay.
+        from palletflow.documents.storage import open_storage
+        from palletflow.networks.palletforce.handlers import handlers
+
         plan = deployment.load()
         with reaching(plan) as reach:
             yield handlers(plan, reach, open_storage(), lambda: datetime.now(UTC))
