@@ -82,6 +82,15 @@ def test_dispatch_tasks_complete_themselves_by_the_resources_rule(tmp_path):
     assert always["OUT"].completes_itself("NET", "R")
 
 
+def test_an_account_is_taken_for_granted_only_where_there_is_just_one(tmp_path):
+    plan = deployment.load(written(tmp_path, GOOD))
+    assert plan.only_account("palletforce", "ACME") == "acme 001"
+    assert plan.only_account("palletforce", "NET") == ""
+    two = deployment.load(written(tmp_path, GOOD.replace("[acme 001]", "[acme 001, acme 002]")))
+    assert two.accounts_of("palletforce", "ACME") == ["acme 001", "acme 002"]
+    assert two.only_account("palletforce", "ACME") == ""
+
+
 def test_every_fault_is_listed_at_once(tmp_path):
     wrong = GOOD.replace("customer: NET", "custommer: NET").replace("import: true", "import: perhaps")
     with pytest.raises(FileFault) as caught:

@@ -89,6 +89,15 @@ class Deployment:
     customers: Mapping[str, Customer]
     accounts: Mapping[tuple[str, str], str]
 
+    def accounts_of(self, network: str, customer: str) -> list[str]:
+        """A customer's accounts with a network, in the order of the file."""
+        return [account for (of, account), code in self.accounts.items() if (of, code) == (network, customer)]
+
+    def only_account(self, network: str, customer: str) -> str:
+        """The account of a customer who has just one with a network; "" when somebody has to choose."""
+        accounts = self.accounts_of(network, customer)
+        return accounts[0] if len(accounts) == 1 else ""
+
     def customer_names(self) -> dict[str, str]:
         """Code to name of every customer."""
         return {code: customer.name for code, customer in self.customers.items()}

@@ -48,8 +48,7 @@ def filled(content: Content, customer: str, networks: Networks) -> Content:
     plan, network = networks.plan, content["network"]
     made = dict(content)
     if not made["account"]:
-        accounts = [account for (of, account), code in plan.accounts.items() if (of, code) == (network, customer)]
-        made["account"] = accounts[0] if len(accounts) == 1 else ""
+        made["account"] = plan.only_account(network, customer)
     if made["pickup"] is None and customer in plan.customers:
         collection = plan.customers[customer].collection
         made["pickup"] = collection._asdict() if collection else None

@@ -129,10 +129,7 @@ class Orders:
         self._depots = frozenset(ours.depots)
         self._numbers_allowed = ours.switches.imported_tracking_id
         self._customers = {code.casefold(): customer for code, customer in plan.customers.items()}
-        self._accounts: dict[str, str] = {}
-        for (network, account), customer in plan.accounts.items():
-            if network == NETWORK:
-                self._accounts.setdefault(customer, account)
+        self._accounts = {code: plan.only_account(NETWORK, code) for code in plan.customers}
 
     def record_key(self, words: Sequence[str]) -> str:
         """Customer and reference; "" without a reference. A tab between them, which neither can begin or end with."""
@@ -225,7 +222,7 @@ class Orders:
             collecting_depot="",
             delivery_depot="",
             our_roles=roles(self._depots, depot, "", ""),
-            account=values["customerAccountNumber"] or self._accounts.get(customer.code, ""),
+            account=values["customerAccountNumber"] or self._accounts[customer.code],
             service=values["serviceName"],
             surcharges=values["surcharges"],
             collection_date=values["collectionDate"],

@@ -104,7 +104,7 @@ class Dispatcher:
             facts,
             self._form,
             ours=self._ours,
-            accounts=self._accounts(facts),
+            accounts=self._plan.accounts_of(NETWORK, facts.customer_code),
             company=dispatch.company(conn, task.consignment_id),
             duplicate_is_blocked=access is None or access.client.settings.duplicate_precheck == "block",
         )
@@ -177,7 +177,7 @@ class Dispatcher:
                 facts,
                 self._form,
                 transaction=begun.transaction_number,
-                account=rules.account(facts, self._form, self._accounts(facts)),
+                account=rules.account(facts, self._form, self._plan.accounts_of(NETWORK, facts.customer_code)),
                 accepted_status=settings.accepted_status,
                 opted_out=opted_out,
             )
@@ -358,14 +358,6 @@ class Dispatcher:
             dispatch.fail(conn, task, [fault._asdict()], now=self._clock(), actor=ACTOR, warnings=warnings)
         else:
             self._store_success(task, facts, number, True, [*warnings, fault.reason], conn)
-
-    def _accounts(self, facts: ConsignmentFacts) -> list[str]:
-        """The accounts of the consignment's customer."""
-        return [
-            account
-            for (network, account), customer in self._plan.accounts.items()
-            if (network, customer) == (NETWORK, facts.customer_code)
-        ]
 
 
 def _as_given_back(built: Manifest) -> dict[str, Any]:
