@@ -23,10 +23,10 @@ from palletflow.networks.palletforce.csv_cells import (
     tracking_number,
     whole,
 )
+from palletflow.networks.palletforce.mapper import NETWORK
 from palletflow.orders.consignment import Address, Consignment, roles
 from palletflow.store.file_rules import FileRules
 
-NETWORK = "palletforce"
 STREAM = "manifest file"
 DEPOTS = ("requestingDepot", "collectingDepot", "deliveryDepot")
 # Column: the pallet type it counts.

@@ -27,11 +27,11 @@ from palletflow.networks.palletforce.csv_cells import (
 )
 from palletflow.networks.palletforce.imported_numbers import imported_number_fault
 from palletflow.networks.palletforce.manifest import in_sending_order
+from palletflow.networks.palletforce.mapper import NETWORK
 from palletflow.orders.calendar import add_working_days
 from palletflow.orders.consignment import Address, Consignment, roles
 from palletflow.store.file_rules import FileRules
 
-NETWORK = "palletforce"
 STREAM = "orders file"
 HEAVIEST = 9999
 # Field of an address: its column after "collection" or "delivery".
