@@ -35,7 +35,7 @@ HELD_BY_ORDER = """
 SELECT c.id, c.network, c.dispatch_state, c.registered, c.requesting_depot, o.cancelled_at IS NOT NULL,
        t.trip, t.resource, t.auto_complete
 FROM consignments c JOIN orders o ON o.id = c.order_id LEFT JOIN dispatch_tasks t ON t.consignment_id = c.id
-WHERE c.order_id = %s ORDER BY c.id FOR UPDATE OF c
+WHERE c.order_id = %s ORDER BY c.id FOR NO KEY UPDATE OF c
 """
 ASSIGN = """
 INSERT INTO dispatch_tasks AS held (consignment_id, trip, resource, auto_complete)
@@ -448,7 +448,7 @@ def succeed(
     """
     network_lock.hold(conn, seen.network)
     held = conn.execute(
-        "SELECT tracking_number, registered, dispatch_state FROM consignments WHERE id = %s FOR UPDATE",
+        "SELECT tracking_number, registered, dispatch_state FROM consignments WHERE id = %s FOR NO KEY UPDATE",
         (seen.consignment_id,),
     ).fetchone()
     if held is None or held[2] == "completed":

@@ -266,9 +266,10 @@ def by_keys(conn: Connection, keys: Collection[str]) -> dict[str, HeldOrder]:
 
 def locked(conn: Connection, order_id: int) -> HeldOrder | None:
     """An order that nobody else changes until the caller's transaction ends; None when there is none."""
-    # Consignments first, as everybody else who changes them does.
-    conn.execute("SELECT FROM consignments WHERE order_id = %s ORDER BY id FOR UPDATE", (order_id,))
-    conn.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (order_id,))
+    # Consignments first, as everybody else who changes them does. Without the key: who writes an activity entry or a
+    # copy of the order meanwhile refers to the rows, which must not wait, and we must not wait for him.
+    conn.execute("SELECT FROM consignments WHERE order_id = %s ORDER BY id FOR NO KEY UPDATE", (order_id,))
+    conn.execute("SELECT FROM orders WHERE id = %s FOR NO KEY UPDATE", (order_id,))
     row = conn.execute(BY_ID, (order_id,)).fetchone()
     return _held(row) if row else None
 

@@ -13,7 +13,7 @@ FIND = """
 SELECT c.id, c.order_id FROM consignments c JOIN orders o ON o.id = c.order_id
 WHERE c.network = %(network)s AND c.tracking_number = %(number)s AND c.id <> %(ours)s AND o.source = c.network
   AND NOT EXISTS (SELECT FROM dispatch_tasks t WHERE t.consignment_id = c.id)
-FOR UPDATE OF c
+FOR NO KEY UPDATE OF c
 """
 # What both have, is kept once.
 TAKE_OVER = (
