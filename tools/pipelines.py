@@ -55,7 +55,8 @@ def page(found: list[Any]) -> str:
     ]
     for dag in found:
         facts = (
-            f"Runs {wakes(dag)} · tags {', '.join(sorted(dag.tags))} · at most {dag.max_active_runs} run at a time"
+            f"Runs {wakes(dag)} · tags {', '.join(sorted(dag.tags))}"
+            f" · at most {dag.max_active_runs} run{'s' if dag.max_active_runs > 1 else ''} at a time"
             f" · parameters {', '.join(dag.params) or 'none'}"
         )
         parts.append(f"\n## {dag.dag_id}\n\n{facts}\n\n{dag.doc_md.strip()}\n")
