@@ -2,13 +2,24 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
-from palletflow.network_errors import Misconfigured
+from palletflow import connection_settings
+from palletflow.connection_settings import (
+    choice,
+    delays,
+    header_name,
+    header_secret,
+    mapping,
+    matching,
+    number,
+    switch,
+    texts,
+    whole,
+)
 from palletflow.networks.palletforce.wire import LocalTime
 
 # Operation: its name on the wire unless `operations` gives another (contract 1.1).
@@ -28,6 +39,8 @@ DUPLICATE_PRECHECKS = ("block", "network")
 PRECREATED_MODES = ("upload", "fetch")
 ACCEPTED_STATUSES = ("Y", "N")
 OUTCOME_CLASSES = ("AUTH", "THROTTLED", "CONFIG", "REJECTED", "UNKNOWN")
+# What the Password is.
+CALLED = "access key"
 EXAMPLE = "https://apiuat.palletforce.net/api/ExternalScanning"
 
 
@@ -87,146 +100,19 @@ class Settings:
 
 def parse(connection: str, host: str | None, password: str | None, extra: Mapping[str, Any]) -> Settings:
     """Checks the parts of an Airflow connection. Raises Misconfigured, naming the field and what is wrong with it."""
-    known = {spec.name for spec in fields(Settings)} - {"connection", "base_url", "access_key"}
-    unknown = sorted(set(extra) - known)
-    if unknown:
-        raise _wrong(connection, f"Extra has unknown settings {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    values: dict[str, Any] = {}
-    for name, value in extra.items():
-        if value is None or (value == "" and name != "client_id_header"):
-            continue  # an empty form field means the default
-        try:
-            values[name] = READERS[name](value)
-        except (ValueError, TypeError, re.error) as error:
-            raise _wrong(connection, f"Extra '{name}' is not usable: {error}") from error
+    values = connection_settings.read_extra(connection, extra, READERS, may_be_empty=("client_id_header",))
     return Settings(
         connection=connection,
-        base_url=_base_url(connection, host, values.get("allow_http", False)),
-        access_key=_access_key(connection, password),
+        base_url=connection_settings.base_url(
+            connection, host, allow_http=values.get("allow_http", False), secret=CALLED, example=EXAMPLE
+        ),
+        access_key=header_secret(connection, password, CALLED),
         **values,
     )
 
 
-def _access_key(connection: str, password: str | None) -> str:
-    key = (password or "").strip()
-    if not key:
-        raise _wrong(connection, "the Password (access key) is empty")
-    if not (key.isascii() and key.isprintable()):
-        raise _wrong(connection, "the Password (access key) has a character that no HTTP header can carry")
-    return key
-
-
-def _base_url(connection: str, host: str | None, allow_http: bool) -> str:
-    """The Host made complete. What is wrong is said without showing it, as it may hold a secret."""
-    text = (host or "").strip()
-    scheme, _, rest = text.partition("://") if "://" in text else ("https", "", text)
-    rest = rest.rstrip("/")
-    url = f"{scheme.lower()}://{rest}"
-    if not rest:
-        raise _wrong(connection, f"the Host is empty; give the complete address, e.g. {EXAMPLE}")
-    if "@" in rest:
-        raise _wrong(connection, "the Host holds a user name or password; the access key goes into Password")
-    if not _is_address(url):
-        raise _wrong(connection, f"the Host is not a web address such as {EXAMPLE}")
-    if url.startswith("http://") and not allow_http:
-        raise _wrong(connection, "the Host begins with http:// and would send the access key unprotected; use https://")
-    return url
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is none
-        host = (parts.hostname or "").encode("idna")  # raises for empty and overlong labels
-    except ValueError:
-        return False
-    return bool(host) and parts.scheme in ("https", "http") and url.isprintable() and not set(url) & set(" ?#")
-
-
-def _wrong(connection: str, detail: str) -> Misconfigured:
-    return Misconfigured(connection, "Settings", detail)
-
-
-def _switch(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().casefold()
-    if text not in ("true", "false"):
-        raise ValueError(f"'{value}' is neither true nor false")
-    return text == "true"
-
-
-def _number(least: float, most: float) -> Any:
-    def read(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise TypeError(f"{value} is no number")
-        number = float(value)
-        if not least <= number <= most:
-            raise ValueError(f"{value} is not between {least:g} and {most:g}")
-        return number
-
-    return read
-
-
-def _whole(least: int, most: int) -> Any:
-    number = _number(least, most)
-
-    def read(value: Any) -> int:
-        found: float = number(value)
-        if not found.is_integer():
-            raise ValueError(f"{value} is no whole number")
-        return int(found)
-
-    return read
-
-
-def _choice(allowed: tuple[str, ...]) -> Any:
-    def read(value: Any) -> str:
-        if value not in allowed:
-            raise ValueError(f"'{value}' is not one of {', '.join(allowed)}")
-        return str(value)
-
-    return read
-
-
-def _texts(allowed: str) -> Any:
-    def read(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, str | list):
-            raise TypeError("give a list, or words with commas between them")
-        texts = tuple(filter(None, re.split(r"[,\s]+", value)) if isinstance(value, str) else map(str, value))
-        if not texts:
-            raise ValueError("give at least one")
-        for text in texts:
-            if not re.fullmatch(allowed, text):
-                raise ValueError(f"'{text}' is not allowed there")
-        return texts
-
-    return read
-
-
-def _text(allowed: str, means: str) -> Any:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(allowed, value):
-            raise ValueError(f"{value!r} is not {means}")
-        return value
-
-    return read
-
-
-def _delays(value: Any) -> tuple[float, ...]:
-    """Seconds after a sending, each later than the one before."""
-    number = _number(1, 86_400)
-    listed = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
-    if not isinstance(listed, list):
-        raise TypeError("give a list of seconds")
-    delays = tuple(map(number, listed))
-    if not delays or list(delays) != sorted(set(delays)):
-        raise ValueError("give seconds after the sending, each later than the one before")
-    return delays
-
-
 def _operations(value: Any) -> dict[str, str]:
-    names = _object(value)
+    names = mapping(value)
     for name, text in names.items():
         if name not in OPERATIONS:
             raise ValueError(f"'{name}' is not one of {', '.join(OPERATIONS)}")
@@ -236,25 +122,13 @@ def _operations(value: Any) -> dict[str, str]:
 
 
 def _status_classes(value: Any) -> dict[str, str]:
-    classes = _object(value)
+    classes = mapping(value)
     for status, outcome in classes.items():
         if not re.fullmatch(r"[1-5]\d\d", status):
             raise ValueError(f"'{status}' is not an HTTP status")
         if outcome not in OUTCOME_CLASSES:
             raise ValueError(f"'{outcome}' is not one of {', '.join(OUTCOME_CLASSES)}")
     return classes
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("give a JSON object")
-    return value
-
-
-def _header(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]*", value, re.ASCII):
-        raise ValueError(f"{value!r} is no header name")
-    return value
 
 
 def _pattern(value: Any) -> str:
@@ -285,37 +159,37 @@ def _zone(value: Any) -> str:
 
 
 READERS: Mapping[str, Any] = {
-    "allow_http": _switch,
-    "client_id_header": _header,
-    "connect_timeout_s": _number(0.1, 120),
-    "read_timeout_s": _number(0.1, 600),
-    "max_in_flight": _whole(1, 16),
+    "allow_http": switch,
+    "client_id_header": header_name,
+    "connect_timeout_s": number(0.1, 120),
+    "read_timeout_s": number(0.1, 600),
+    "max_in_flight": whole(1, 16),
     "datetime_format": _datetime_format,
     "time_zone": _zone,
     "operations": _operations,
     "status_classes": _status_classes,
     "auth_error_pattern": _pattern,
-    "depot_codes": _texts(r"\d{3}"),
-    "page_size": _whole(1, 1000),
-    "pull_window_h": _number(0.25, 167),  # 7 days on the clock, even in the week when clocks go forward
-    "pull_overlap_min": _number(0, 1440),
-    "import_unaccepted": _switch,
-    "lookup_by": _texts("|".join(LOOKUPS)),
-    "lookup_delays_s": _delays,
-    "resend_after_unknown": _choice(RESENDS),
+    "depot_codes": texts(r"\d{3}"),
+    "page_size": whole(1, 1000),
+    "pull_window_h": number(0.25, 167),  # 7 days on the clock, even in the week when clocks go forward
+    "pull_overlap_min": number(0, 1440),
+    "import_unaccepted": switch,
+    "lookup_by": texts("|".join(LOOKUPS)),
+    "lookup_delays_s": delays,
+    "resend_after_unknown": choice(RESENDS),
     "duplicate_error_pattern": _pattern,
-    "duplicate_precheck": _choice(DUPLICATE_PRECHECKS),
+    "duplicate_precheck": choice(DUPLICATE_PRECHECKS),
     "notification_error_pattern": _pattern,
-    "notification_retry": _switch,
-    "precreated_mode": _choice(PRECREATED_MODES),
-    "accepted_status": _choice(ACCEPTED_STATUSES),
-    "transaction_prefix": _text("[A-Za-z0-9]{1,10}", "1 to 10 letters and digits"),
-    "system_id": _text(r"[0-9]{3}", "3 digits"),
-    "tracking_mode": _choice(TRACKING_MODES),
-    "tracking_keep_days": _whole(0, 365),
-    "tracking_max_days": _whole(1, 365),
-    "upload_batch": _whole(1, 100),
-    "all_barcodes_rule": _choice(ALL_BARCODES_RULES),
-    "echo_window_s": _number(0, 3600),
-    "derive_delv": _switch,
+    "notification_retry": switch,
+    "precreated_mode": choice(PRECREATED_MODES),
+    "accepted_status": choice(ACCEPTED_STATUSES),
+    "transaction_prefix": matching("[A-Za-z0-9]{1,10}", "1 to 10 letters and digits"),
+    "system_id": matching(r"[0-9]{3}", "3 digits"),
+    "tracking_mode": choice(TRACKING_MODES),
+    "tracking_keep_days": whole(0, 365),
+    "tracking_max_days": whole(1, 365),
+    "upload_batch": whole(1, 100),
+    "all_barcodes_rule": choice(ALL_BARCODES_RULES),
+    "echo_window_s": number(0, 3600),
+    "derive_delv": switch,
 }
