@@ -15,7 +15,7 @@ from palletflow.store.orders import ADDRESS, CONTENT, HeldConsignment, HeldOrder
 HEAD = ("customer", "reference", "reference_2")
 QUANTITIES = ("weight_kg", "pallet_spaces")
 DATES = ("collection_date", "delivery_date")
-NESTED = ("pickup", "delivery", "northern_ireland")
+NESTED = ("pickup", "delivery", "northern_ireland", "additional_fields")
 # What a network gives its consignments, and our own orders do not have before dispatch.
 NOT_YET: Mapping[str, Any] = {
     "registered": False, "consignment_number": "", "network_status": "", "network_updated_at": None, "barcodes": [],
@@ -47,6 +47,9 @@ def filled(content: Content, customer: str, networks: Networks) -> Content:
     """
     plan, network = networks.plan, content["network"]
     made = dict(content)
+    if any(made["pallet_details"]):
+        missing = len(made["pallet_types"]) - len(made["pallet_details"])
+        made["pallet_details"] = [*made["pallet_details"], *({} for _ in range(missing))]
     if not made["account"]:
         made["account"] = plan.only_account(network, customer)
     if made["pickup"] is None and customer in plan.customers:

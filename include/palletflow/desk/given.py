@@ -19,6 +19,7 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     WithJsonSchema,
+    field_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -71,6 +72,7 @@ Quantity = Annotated[
     Field(gt=0, le=Decimal("999999.99"), decimal_places=2),
     PlainSerializer(float, return_type=float, when_used="json"),
 ]
+Centimetres = Annotated[int, Field(ge=1, le=1000, strict=True)]
 Day = Annotated[
     date,
     Field(ge=date(2000, 1, 1), le=date(2100, 12, 31)),
@@ -120,6 +122,18 @@ class AddressContent(Given):
     contact: Text100 = ""
 
 
+class PalletDetails(Given):
+    """What is known of one pallet by itself."""
+
+    length_cm: Centimetres | None = None
+    width_cm: Centimetres | None = None
+    height_cm: Centimetres | None = None
+    weight_kg: Quantity | None = None
+    base: Code = Field("", description="What it stands on, by the network's template, e.g. CHEP.")
+    do_not_stack: StrictBool = False
+    limited_quantity_kg: Quantity | None = Field(None, description="Dangerous goods in limited quantities on it, kg.")
+
+
 class ConsignmentContent(Shown):
     """What goes through one network from one place to another."""
 
@@ -158,14 +172,32 @@ class ConsignmentContent(Shown):
     northern_ireland: dict[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")], Text100] = Field(
         {}, max_length=20, description="Customs data by the network's field names, e.g. ni_gbeori."
     )
+    additional_fields: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Text100] = Field(
+        {},
+        max_length=30,
+        description="What this network alone asks for, by the field names of its contract, e.g. nexus_origin.",
+    )
     pallet_types: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,10}$")]] = Field(
         min_length=1,
         max_length=99,
         description="One type a pallet; the first is pallet 1, and so on.",
         examples=[["F", "F"]],
     )
+    pallet_details: list[PalletDetails] = Field(
+        [], max_length=99, description="Details of the first pallet, of the second, and so on; not more than pallets."
+    )
     pickup: AddressContent | None = Field(None, description="Empty: the customer's collection address.")
     delivery: AddressContent
+
+    @model_validator(mode="after")
+    def _details_of_pallets(self) -> Self:
+        if len(self.pallet_details) > len(self.pallet_types):
+            raise PydanticCustomError("too_many", "pallet_details: there are more than pallets")
+        return self
+
+    @field_serializer("pallet_details")
+    def _what_is_known(self, details: list[PalletDetails]) -> list[dict[str, Any]]:
+        return [one.model_dump(mode="json", exclude_defaults=True) for one in details]
 
 
 class OrderContent(Shown):
@@ -351,8 +383,8 @@ KNOWN_FIELDS = sorted(
     {
         name
         for model in (
-            NewOrder, ConsignmentContent, AddressContent, ManyOrders, Reason, NewKey, Trip, StopEvent, Scan, RouteStop,
-            Eta, Reports, Labels,
+            NewOrder, ConsignmentContent, PalletDetails, AddressContent, ManyOrders, Reason, NewKey, Trip, StopEvent,
+            Scan, RouteStop, Eta, Reports, Labels,
         )
         for name in model.model_fields
     }

@@ -79,6 +79,7 @@ class Stop(Answer):
     route_sequence: int | None
     eta_from: datetime | None
     eta_to: datetime | None
+    started_at: datetime | None = Field(description="Under way to it.")
     arrived_at: datetime | None
     completed_at: datetime | None
     outcome: str | None
@@ -152,7 +153,9 @@ class Consignment(Answer):
     notification_sms: str
     notification_twitter: str
     northern_ireland: dict[str, str]
+    additional_fields: dict[str, str]
     pallet_types: list[str]
+    pallet_details: list[dict[str, Any]]
     pickup: Address
     delivery: Address
     dispatch_state: Literal["not_needed", "todo", "waiting", "completed", "failed", "unknown"] = Field(

@@ -216,6 +216,7 @@ class Staging:
             input_digest=digest,
             read_at=self._read_at,
             only_if_known=False,
+            left_out=False,
             reason_code=faults[0].code if faults else None,
             field=self._layout.heading(faults[0].field) or None if faults else None,
             reason="; ".join(self._worded(fault) for fault in faults) or None,

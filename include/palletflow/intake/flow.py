@@ -23,13 +23,15 @@ CHUNK = 1000
 class Translated(NamedTuple):
     """What a network's mapper made of a record: a consignment, or the faults that reject it; warnings either way.
 
-    `only_if_known`: it may update an order we hold but makes none.
+    `only_if_known`: it may update an order we hold but makes none. `left_out`: why it is none of our
+    orders at all, which nobody has to mend.
     """
 
     consignment: Consignment | None
     faults: list[Fault]
     warnings: list[str]
     only_if_known: bool
+    left_out: Fault | None = None
 
 
 class Translator(Protocol):
@@ -110,7 +112,8 @@ class Intake:
         raw_digest: bytes,
         read_at: datetime,
     ) -> StagedRecord:
-        consignment, faults, warnings, only_if_known = self._translator.translate(record)
+        consignment, faults, warnings, only_if_known, left_out = self._translator.translate(record)
+        faults = [left_out] if left_out else faults
         for warning in warnings:
             self.warnings[warning] = self.warnings.get(warning, 0) + 1
         return StagedRecord(
@@ -125,6 +128,7 @@ class Intake:
             input_digest=self._input_digest(raw_digest),
             read_at=read_at,
             only_if_known=only_if_known,
+            left_out=left_out is not None,
             reason_code=faults[0].code if faults else None,
             field=faults[0].field if faults else None,
             reason="; ".join(fault.reason for fault in faults) or None,

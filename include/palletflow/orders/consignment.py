@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Role(StrEnum):
@@ -33,7 +33,8 @@ class Consignment(NamedTuple):
 
     `registered`: the network has accepted it, so its tracking number is taken for good.
     `pallet_types` has one element a pallet, in the order of the pallet numbers, at most 99; `barcodes` as well, or is
-    empty while they cannot be built. Unknown codes are kept as they came.
+    empty while they cannot be built. Unknown codes are kept as they came. `additional_fields`: what this network alone
+    asks or tells, by field. `pallet_details`: measures, weight and base of each pallet, or empty when nobody says.
     """
 
     customer_code: str
@@ -64,7 +65,9 @@ class Consignment(NamedTuple):
     notification_email: str
     notification_sms: str
     notification_twitter: str
+    additional_fields: dict[str, str]
     pallet_types: list[str]
+    pallet_details: list[dict[str, Any]]
     barcodes: list[str]
     pickup: Address
     delivery: Address

@@ -1,9 +1,10 @@
 """Everything about one consignment that a label or a dispatch is made of."""
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address
 from palletflow.store.connection import Connection
@@ -17,8 +18,10 @@ SELECT c.id, c.order_id, c.network, customer.code AS customer_code, o.source AS 
        c.collecting_depot, c.delivery_depot, c.our_roles, c.account, c.service, c.surcharges, c.collection_date,
        c.delivery_date, c.weight_kg, c.pallet_spaces, c.insurance_code, c.hub_code, c.carton_count,
        c.amazon_reference, c.notes, c.goods_description, c.notification_email, c.notification_sms,
-       c.notification_twitter, c.northern_ireland, c.dispatch_state, c.lifecycle_status, c.network_status,
-       array(SELECT ARRAY[p.number::text, p.pallet_type, coalesce(b.barcode, ''), coalesce(b.state, '')]
+       c.notification_twitter, c.northern_ireland, c.additional_fields, c.dispatch_state, c.lifecycle_status,
+       c.network_status,
+       array(SELECT ARRAY[p.number::text, p.pallet_type, coalesce(b.barcode, ''), coalesce(b.state, ''),
+                          p.details::text]
              FROM pallets p
              LEFT JOIN pallet_barcodes b ON (b.consignment_id, b.pallet_number) = (p.consignment_id, p.number)
                                         AND b.state IN ('expected', 'confirmed')
@@ -36,20 +39,21 @@ WHERE c.id = %s
 class PalletFacts(NamedTuple):
     """One pallet that is still on the consignment. `barcode`: its current one, "" if it has none yet.
 
-    `confirmed`: the network has used that barcode itself.
+    `confirmed`: the network has used that barcode itself. `details`: its measures, weight and base, as far as known.
     """
 
     number: int
     pallet_type: str
     barcode: str
     confirmed: bool
+    details: Mapping[str, Any] = {}
 
 
 class ConsignmentFacts(NamedTuple):
     """One consignment with its order, addresses and pallets as they stand now. What is unknown is "" or None.
 
     `order_source` and `order_source_key` say where the order came from; `northern_ireland` holds customs data by the
-    network's field names. Weights are kg.
+    network's field names, `additional_fields` what else this network alone asks or tells. Weights are kg.
     """
 
     id: int
@@ -86,6 +90,7 @@ class ConsignmentFacts(NamedTuple):
     notification_sms: str
     notification_twitter: str
     northern_ireland: Mapping[str, str]
+    additional_fields: Mapping[str, str]
     dispatch_state: str
     lifecycle_status: str
     network_status: str
@@ -122,7 +127,10 @@ def facts(conn: Connection, consignment_id: int, *, locked: bool = False) -> Con
     return ConsignmentFacts._make(
         (
             *columns,
-            [PalletFacts(int(number), kind, code, state == "confirmed") for number, kind, code, state in pallets],
+            [
+                PalletFacts(int(number), kind, code, state == "confirmed", json.loads(details))
+                for number, kind, code, state, details in pallets
+            ],
             Address(*row[-2 * parts : -parts]),
             Address(*row[-parts:]),
         )

@@ -6,12 +6,13 @@ a consignment read earlier never overwrites one read later;
 what did not change gets no new row version.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.orders.consignment import Address, Consignment
-from palletflow.store import barcodes, dispatch, echoes, file_rules, files, network_lock, quarantine
+from palletflow.store import barcodes, dispatch, echoes, file_rules, files, given_fields, network_lock, quarantine
 from palletflow.store.connection import Connection
 from palletflow.store.file_rules import FileRules
 from palletflow.store.files import InboundFile
@@ -21,7 +22,17 @@ ADDRESS = Address._fields
 ROUTED = tuple(
     field
     for field in Consignment._fields
-    if field not in ("customer_code", "reference", "reference_2", "pallet_types", "barcodes", "pickup", "delivery")
+    if field
+    not in (
+        "customer_code",
+        "reference",
+        "reference_2",
+        "pallet_types",
+        "pallet_details",
+        "barcodes",
+        "pickup",
+        "delivery",
+    )
 )
 # Ours from the order's start: a network that does not give them back does not take them away.
 OURS = ("goods_description", "notification_email", "notification_sms", "notification_twitter")
@@ -32,6 +43,8 @@ COLUMN_TYPES = {
     "notes": "text[]",
     "pallet_types": "text[]",
     "barcodes": "text[]",
+    "additional_fields": "jsonb",
+    "pallet_details": "jsonb",
     "collection_date": "date",
     "delivery_date": "date",
     "weight_kg": "numeric",
@@ -44,11 +57,14 @@ FLAT = (
     *(f"pickup_{part}" for part in ADDRESS),
     *(f"delivery_{part}" for part in ADDRESS),
 )
+# Where a record is as empty as this, it says nothing.
+BLANK_STAYS = {"requesting_depot": "", "collecting_depot": "", "delivery_depot": "", "our_roles": "{}"}
+NO_DETAILS = "s.pallet_details = '[]'"
 # What a person calls a change; the moment the network touched the record alone is none.
 COMPARED = tuple(field for field in FLAT if field not in ("network_updated_at", "barcodes", *OURS))
 RECORD = (
     "ordinal", "record_id", "record_key", "source_key", "row_number", "part_of", "raw", "raw_digest", "input_digest",
-    "read_at", "only_if_known", "reason_code", "field", "reason", "warnings",
+    "read_at", "only_if_known", "left_out", "reason_code", "field", "reason", "warnings",
 )  # fmt: skip
 
 
@@ -57,9 +73,9 @@ class StagedRecord(NamedTuple):
 
     `record_id` is the quarantined row being replayed, None for a first reading. A good record has a `consignment`,
     a rejected one a `reason_code` and a `reason`. `only_if_known`: no order is made for it, only an existing one is
-    updated. Rows of a file have a physical `row_number`; where several make one consignment, the others have no
-    consignment and name the one that has it in `part_of`. `source_key`: the order's key in its source, when that is not
-    the tracking number.
+    updated. `left_out`: it is none of our orders, for its reason; nobody has to mend it. Rows of a file have a physical
+    `row_number`; where several make one consignment, the others have no consignment and name the one that has it in
+    `part_of`. `source_key`: the order's key in its source, when that is not the tracking number.
     """
 
     ordinal: int
@@ -73,6 +89,7 @@ class StagedRecord(NamedTuple):
     input_digest: bytes
     read_at: datetime
     only_if_known: bool
+    left_out: bool
     reason_code: str | None
     field: str | None
     reason: str | None
@@ -89,6 +106,7 @@ class Batch(NamedTuple):
 
     `rules`: how rows of files land, None for a network's own records. `file`: the file just read, remembered with the
     batch. `numbered` is told, within the transaction, of consignments made that hold an imported tracking number.
+    `keeps_given`: what the caller of an order of our own gave stays, whatever the network has (store.given_fields).
     """
 
     network: str
@@ -103,6 +121,7 @@ class Batch(NamedTuple):
     rules: FileRules | None = None
     file: InboundFile | None = None
     numbered: Callable[[Connection, list[int]], None] = _nobody
+    keeps_given: bool = False
 
     @property
     def order_source(self) -> str:
@@ -141,7 +160,7 @@ STAGING = f"""
 CREATE TEMP TABLE IF NOT EXISTS staged (
     ordinal integer PRIMARY KEY, record_id bigint, record_key text, source_key text, row_number integer,
     part_of integer, raw text, raw_digest bytea, input_digest bytea,
-    read_at timestamptz, only_if_known boolean, reason_code text, field text, reason text,
+    read_at timestamptz, only_if_known boolean, left_out boolean, reason_code text, field text, reason text,
     warnings text[], {", ".join(map(_column, FLAT))}
 )
 """
@@ -149,6 +168,7 @@ COPY = f"COPY staged ({', '.join((*RECORD, *FLAT))}) FROM STDIN"
 NOTHING = (None,) * len(FLAT)
 NUMBER = Consignment._fields.index("tracking_number")
 ARRAYS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column) == "text[]"]
+OBJECTS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column) == "jsonb"]
 
 # The last word on each key counts. A number that we hold ourselves (imported tracking ID) matches too, and so does a
 # consignment we have sent and not heard of: it has our own consignment number and reference.
@@ -156,6 +176,7 @@ MATCH = """
 CREATE TEMP TABLE matched ON COMMIT DROP AS
 SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS changes,
        CASE
+           WHEN s.left_out THEN 'left out'
            WHEN s.ordinal < max(s.ordinal) OVER (PARTITION BY s.record_key) THEN 'superseded'
            WHEN held.read_at > s.read_at THEN 'outdated'
            WHEN held.id IS NULL AND s.only_if_known THEN 'unknown'
@@ -182,7 +203,7 @@ LEFT JOIN LATERAL (
         LIMIT 1
     ) LIMIT 1
 ) held ON true
-WHERE s.reason_code IS NULL AND s.part_of IS NULL;
+WHERE (s.reason_code IS NULL OR s.left_out) AND s.part_of IS NULL;
 """
 NUMBER_THE_NEW = """
 UPDATE matched SET order_id = nextval(pg_get_serial_sequence('orders', 'id')),
@@ -197,6 +218,10 @@ def _held(column: str) -> str:
         return "customer.code"
     if column in ("reference", "reference_2"):
         return f"o.{column}"
+    if column == "pallet_details":
+        return f"""CASE WHEN {NO_DETAILS} THEN NULL ELSE (
+            SELECT jsonb_agg(details ORDER BY number) FROM pallets p
+            WHERE p.consignment_id = c.id AND removed_at IS NULL) END"""  # noqa: S608
     if column == "pallet_types":
         return (
             "(SELECT array_agg(pallet_type ORDER BY number) FROM pallets p"
@@ -208,6 +233,17 @@ def _held(column: str) -> str:
     return f"c.{column}"
 
 
+def _said(column: str) -> str:
+    """SQL for what a record says of a compared column; what it leaves blank stays as we hold it."""
+    if column == "pallet_details":
+        return f"CASE WHEN {NO_DETAILS} THEN NULL ELSE s.pallet_details END"
+    if column == "additional_fields":
+        return "c.additional_fields || s.additional_fields"
+    if column in BLANK_STAYS:
+        return f"coalesce(nullif(s.{column}, '{BLANK_STAYS[column]}'), c.{column})"
+    return f"s.{column}"
+
+
 # An order that is not the network's own keeps its customer and references, whatever the network says of them.
 FIND_CHANGES = f"""
 UPDATE matched m
@@ -215,7 +251,7 @@ SET changes = found.changes, outcome = CASE WHEN found.changes IS NULL THEN 'unc
 FROM (
     SELECT m.ordinal, (
         SELECT jsonb_object_agg(now_said.key, jsonb_build_array(held.value, now_said.value))
-        FROM jsonb_each(jsonb_build_object({", ".join(f"'{c}', s.{c}" for c in COMPARED)})) now_said
+        FROM jsonb_each(jsonb_build_object({", ".join(f"'{c}', {_said(c)}" for c in COMPARED)})) now_said
         JOIN jsonb_each(jsonb_build_object({", ".join(f"'{c}', {_held(c)}" for c in COMPARED)})) held USING (key)
         WHERE held.value IS DISTINCT FROM now_said.value
           AND (o.source = %(order_source)s OR key NOT IN ('customer_code', 'reference', 'reference_2'))
@@ -235,7 +271,7 @@ COUNT = """
 SELECT count(*), count(*) FILTER (WHERE outcome = 'created'), count(*) FILTER (WHERE outcome = 'updated'),
        count(*) FILTER (WHERE outcome = 'unchanged'),
        count(*) FILTER (WHERE coalesce(outcome, 'rejected') = 'rejected'),
-       count(*) FILTER (WHERE outcome IN ('superseded', 'outdated', 'unknown'))
+       count(*) FILTER (WHERE outcome IN ('superseded', 'outdated', 'unknown', 'left out'))
 FROM staged s LEFT JOIN matched m ON m.ordinal = coalesce(s.part_of, s.ordinal);
 """
 INSERT_BATCH = """
@@ -271,7 +307,7 @@ WHERE m.outcome = 'updated' AND o.id = m.order_id AND o.source = %(network)s
 UPDATE_CONSIGNMENTS = f"""
 UPDATE consignments c
 SET input_digest = s.input_digest, read_at = s.read_at, updated_at = now(),
-    {", ".join(f"{column} = s.{column}" for column in ROUTED if column not in OURS)}
+    {", ".join(f"{column} = {_said(column)}" for column in ROUTED if column not in OURS)}
 FROM matched m JOIN staged s USING (ordinal)
 WHERE m.outcome = 'updated' AND c.id = m.consignment_id;
 """  # noqa: S608
@@ -293,29 +329,38 @@ CROSS JOIN LATERAL (VALUES
     ('delivery', '', {", ".join(f"s.delivery_{part}" for part in ADDRESS)}, s.delivery_date)
 ) AS stop (kind, {", ".join(STOP_COLUMNS)})
 """  # noqa: S608
+
+
+def _said_of_stop(column: str) -> str:
+    return "coalesce(nullif(said.depot, ''), held.depot)" if column == "depot" else f"said.{column}"
+
+
 INSERT_STOPS = f"""
 INSERT INTO stops (consignment_id, kind, {", ".join(STOP_COLUMNS)}) {STOPS} WHERE m.outcome = 'created';
 """
 UPDATE_STOPS = f"""
-UPDATE stops held SET {", ".join(f"{column} = said.{column}" for column in STOP_COLUMNS)}
+UPDATE stops held SET {", ".join(f"{column} = {_said_of_stop(column)}" for column in STOP_COLUMNS)}
 FROM ({STOPS} WHERE m.outcome = 'updated') said
 WHERE (held.consignment_id, held.kind) = (said.consignment_id, said.kind)
   AND ({", ".join(f"held.{column}" for column in STOP_COLUMNS)})
-      IS DISTINCT FROM ({", ".join(f"said.{column}" for column in STOP_COLUMNS)});
+      IS DISTINCT FROM ({", ".join(map(_said_of_stop, STOP_COLUMNS))});
 """  # noqa: S608
 PALLETS = """
-SELECT m.consignment_id, pallet.number, pallet.pallet_type
+SELECT m.consignment_id, pallet.number, pallet.pallet_type,
+       coalesce(s.pallet_details -> (pallet.number - 1)::integer, '{}') AS details
 FROM matched m JOIN staged s USING (ordinal)
 CROSS JOIN LATERAL unnest(s.pallet_types) WITH ORDINALITY AS pallet (pallet_type, number)
 """
 INSERT_PALLETS = f"""
-INSERT INTO pallets (consignment_id, number, pallet_type) {PALLETS} WHERE m.outcome = 'created';
+INSERT INTO pallets (consignment_id, number, pallet_type, details) {PALLETS} WHERE m.outcome = 'created';
 """
 UPDATE_PALLETS = f"""
-INSERT INTO pallets AS held (consignment_id, number, pallet_type)
-{PALLETS} WHERE m.outcome = 'updated' AND m.changes ? 'pallet_types'
-ON CONFLICT (consignment_id, number) DO UPDATE SET pallet_type = excluded.pallet_type, removed_at = NULL
-WHERE held.pallet_type <> excluded.pallet_type OR held.removed_at IS NOT NULL;
+INSERT INTO pallets AS held (consignment_id, number, pallet_type, details)
+{PALLETS} WHERE m.outcome = 'updated' AND m.changes ?| ARRAY['pallet_types', 'pallet_details']
+ON CONFLICT (consignment_id, number) DO UPDATE
+SET pallet_type = excluded.pallet_type, details = held.details || excluded.details, removed_at = NULL
+WHERE held.pallet_type <> excluded.pallet_type OR held.details IS DISTINCT FROM held.details || excluded.details
+   OR held.removed_at IS NOT NULL;
 """
 # The network's barcodes stand until routing, service, number or pallets change.
 EXPECT_BARCODES = """
@@ -347,7 +392,8 @@ WHY_IGNORED = """
     END
 """
 OUTCOME = """
-    CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN 'ignored' ELSE coalesce(m.outcome, 'rejected') END
+    CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown', 'left out') THEN 'ignored'
+         ELSE coalesce(m.outcome, 'rejected') END
 """
 REASON_CODE = """
     CASE WHEN m.outcome IN ('superseded', 'outdated', 'unknown') THEN upper(m.outcome)
@@ -458,6 +504,8 @@ def _flat(consignment: Consignment | None) -> tuple[Any, ...]:
     flat[NUMBER] = flat[NUMBER] or None
     for place in ARRAYS:
         flat[place] = _array(flat[place])
+    for place in OBJECTS:
+        flat[place] = json.dumps(flat[place], default=str)
     return tuple(flat)
 
 
@@ -492,6 +540,8 @@ def store(conn: Connection, batch: Batch, unchanged_before_staging: int) -> Coun
         if rules:
             file_rules.prepare_changes(conn, rules)
         echoes.keep_ours(conn)
+        if batch.keeps_given:
+            given_fields.keep(conn, batch.actor, values["source"])
         conn.execute(FIND_CHANGES, values)
         if rules:
             file_rules.refuse(conn, rules, values)

@@ -44,8 +44,8 @@ SELECT jsonb_build_object(
             SELECT jsonb_agg(jsonb_build_object(
                 'stop', s.kind, 'depot', s.depot, 'planned_date', s.planned_date, 'route', s.route,
                 'route_sequence', s.route_sequence, 'eta_from', s.eta_from, 'eta_to', s.eta_to,
-                'arrived_at', s.arrived_at, 'completed_at', s.completed_at, 'outcome', s.outcome,
-                'reason', s.reason, 'signatory', s.signatory)
+                'started_at', s.started_at, 'arrived_at', s.arrived_at, 'completed_at', s.completed_at,
+                'outcome', s.outcome, 'reason', s.reason, 'signatory', s.signatory)
                 ORDER BY array_position(ARRAY['pickup', 'collection_depot', 'delivery_depot', 'delivery'], s.kind))
             FROM stops s WHERE s.consignment_id = c.id),
         'tracking', coalesce((

@@ -43,13 +43,14 @@ COLUMN_TYPES = {
     "notification_sms": "text",
     "notification_twitter": "text",
     "northern_ireland": "jsonb",
+    "additional_fields": "jsonb",
 }
-CONTENT = (*COLUMN_TYPES, "pallet_types", "pickup", "delivery")
+CONTENT = (*COLUMN_TYPES, "pallet_types", "pallet_details", "pickup", "delivery")
 COLUMNS = ", ".join(COLUMN_TYPES)
 # What is written: the caller's fields with their defaults, and our roles, which follow from the depots.
 ROW = (
-    "id bigint, order_id bigint, our_roles text[], given jsonb, pallet_types text[], pickup jsonb, "
-    "delivery jsonb, " + ", ".join(f"{name} {kind}" for name, kind in COLUMN_TYPES.items())
+    "id bigint, order_id bigint, our_roles text[], given jsonb, pallet_types text[], pallet_details jsonb, "
+    "pickup jsonb, delivery jsonb, " + ", ".join(f"{name} {kind}" for name, kind in COLUMN_TYPES.items())
 )
 
 
@@ -58,6 +59,8 @@ def _written(column: str) -> str:
 
 
 VALUES = ", ".join(_written(column) for column in COLUMN_TYPES)
+# Of one pallet; there may be fewer than pallets.
+DETAILS = "coalesce(r.pallet_details -> (pallet.number - 1)::integer, '{}')"
 OF_STOPS = ("depot", *ADDRESS, "planned_date")
 STOP_COLUMNS = ", ".join(OF_STOPS)
 NEW_STOP, HELD_STOP = (", ".join(f"{table}.{column}" for column in OF_STOPS) for table in ("stop", "held"))
@@ -92,8 +95,8 @@ WITH given_rows AS MATERIALIZED (
     INSERT INTO stops (consignment_id, kind, {STOP_COLUMNS})
     SELECT r.new_id, stop.* FROM given_rows r CROSS JOIN LATERAL (VALUES {STOPS}) AS stop
 ), made_pallets AS (
-    INSERT INTO pallets (consignment_id, number, pallet_type)
-    SELECT r.new_id, pallet.number, pallet.pallet_type
+    INSERT INTO pallets (consignment_id, number, pallet_type, details)
+    SELECT r.new_id, pallet.number, pallet.pallet_type, {DETAILS}
     FROM given_rows r
     CROSS JOIN LATERAL unnest(r.pallet_types) WITH ORDINALITY AS pallet (pallet_type, number)
 ), told AS (
@@ -113,11 +116,12 @@ WITH r AS MATERIALIZED (SELECT * FROM jsonb_to_record(%s) AS r ({ROW})), changed
     WHERE held.consignment_id = r.id AND held.kind = stop.kind
       AND ({HELD_STOP}) IS DISTINCT FROM ({NEW_STOP})
 ), changed_pallets AS (
-    INSERT INTO pallets AS held (consignment_id, number, pallet_type)
-    SELECT r.id, pallet.number, pallet.pallet_type
+    INSERT INTO pallets AS held (consignment_id, number, pallet_type, details)
+    SELECT r.id, pallet.number, pallet.pallet_type, {DETAILS}
     FROM r CROSS JOIN LATERAL unnest(r.pallet_types) WITH ORDINALITY AS pallet (pallet_type, number)
-    ON CONFLICT (consignment_id, number) DO UPDATE SET pallet_type = excluded.pallet_type, removed_at = NULL
-    WHERE held.pallet_type <> excluded.pallet_type OR held.removed_at IS NOT NULL
+    ON CONFLICT (consignment_id, number) DO UPDATE
+    SET pallet_type = excluded.pallet_type, details = excluded.details, removed_at = NULL
+    WHERE (held.pallet_type, held.details) <> (excluded.pallet_type, excluded.details) OR held.removed_at IS NOT NULL
 )
 UPDATE pallets p SET removed_at = now()
 FROM r WHERE p.consignment_id = r.id AND p.number > cardinality(r.pallet_types) AND p.removed_at IS NULL
@@ -139,6 +143,10 @@ jsonb_build_object(
     {", ".join(f"'{column}', {_stored(column)}" for column in COLUMN_TYPES)},
     'pallet_types', array(SELECT p.pallet_type FROM pallets p
                           WHERE p.consignment_id = c.id AND p.removed_at IS NULL ORDER BY p.number),
+    -- Nothing said of any pallet is an empty list.
+    'pallet_details', (SELECT CASE WHEN bool_or(p.details <> jsonb_build_object())
+                                   THEN jsonb_agg(p.details ORDER BY p.number) ELSE '[]' END
+                       FROM pallets p WHERE p.consignment_id = c.id AND p.removed_at IS NULL),
     'pickup', {_stored_address("pickup")},
     'delivery', {_stored_address("delivery")})
 """  # noqa: S608

@@ -42,7 +42,7 @@ CONTENT: dict[str, Any] = {
     "delivery_date": DELIVERY.isoformat(), "weight_kg": 850, "pallet_spaces": None, "insurance_code": "",
     "hub_code": "", "carton_count": None, "amazon_reference": "", "notes": [], "goods_description": "",
     "notification_email": "", "notification_sms": "", "notification_twitter": "", "northern_ireland": {},
-    "pallet_types": ["F", "F"], "pickup": PICKUP, "delivery": CONSIGNEE,
+    "additional_fields": {}, "pallet_details": [], "pallet_types": ["F", "F"], "pickup": PICKUP, "delivery": CONSIGNEE,
 }  # fmt: skip
 _keys = itertools.count(1)
 

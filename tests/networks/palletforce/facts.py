@@ -21,6 +21,7 @@ FACTS = ConsignmentFacts(
     collection_date=date(2026, 7, 13), delivery_date=date(2026, 7, 14), weight_kg=Decimal(850), pallet_spaces=None,
     insurance_code="01", hub_code="", carton_count=None, amazon_reference="", notes=["CALL FIRST"],
     goods_description="", notification_email="", notification_sms="", notification_twitter="", northern_ireland={},
+    additional_fields={},
     dispatch_state="waiting", lifecycle_status="CREATED", network_status="", pallets=[], pickup=PICKUP,
     delivery=DELIVERY,
 )  # fmt: skip

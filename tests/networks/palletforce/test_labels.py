@@ -21,7 +21,7 @@ FACTS = ConsignmentFacts(
     collection_date=date(2026, 7, 13), delivery_date=date(2026, 7, 14), weight_kg=Decimal("850.00"),
     pallet_spaces=Decimal(2), insurance_code="", hub_code="", carton_count=None, amazon_reference="",
     notes=["CALL FIRST"], goods_description="", notification_email="", notification_sms="", notification_twitter="",
-    northern_ireland={}, dispatch_state="todo", lifecycle_status="CREATED", network_status="",
+    northern_ireland={}, additional_fields={}, dispatch_state="todo", lifecycle_status="CREATED", network_status="",
     pallets=[PalletFacts(1, "F", "", False), PalletFacts(2, "H", "", False)], pickup=SENDER, delivery=RECEIVER,
 )  # fmt: skip
 

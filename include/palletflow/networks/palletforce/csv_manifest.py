@@ -162,6 +162,8 @@ class Manifest:
             notification_email="",
             notification_sms="",
             notification_twitter="",
+            additional_fields={},
+            pallet_details=[],
             pallet_types=pallet_types,
             barcodes=barcodes.of_pallets(
                 values["deliveryDepot"], values["serviceName"], values["trackingNumber"], len(pallet_types)

@@ -242,6 +242,8 @@ class Orders:
             notification_email=values["notificationEmail"],
             notification_sms=values["notificationSms"],
             notification_twitter="",
+            additional_fields={},
+            pallet_details=[],
             pallet_types=in_sending_order(pallet_types),
             barcodes=[],
             pickup=pickup,

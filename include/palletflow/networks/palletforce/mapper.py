@@ -193,6 +193,7 @@ class Mapper:
         values["network_updated_at"] = self._moment(values["network_updated_at"], warnings)
         values["registered"] = values["network_status"] != UNACCEPTED
         values["goods_description"] = ""
+        values["additional_fields"], values["pallet_details"] = {}, []
         values["barcodes"] = barcodes.of_pallets(
             values["delivery_depot"], values["service"], values["tracking_number"], len(values["pallet_types"])
         )
