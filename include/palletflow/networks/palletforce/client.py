@@ -2,10 +2,7 @@
 
 import base64
 import binascii
-import html
-import io
 import json
-import math
 import random
 import re
 import time
@@ -13,13 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, NamedTuple
 
 import requests
 
+from palletflow.http_calls import Body, content, in_any_form, reason, retry_after, shown
 from palletflow.network_errors import (
     AuthFailed,
     Misconfigured,
@@ -46,9 +43,8 @@ JPEG = b"\xff\xd8\xff"
 NO_SUCH_NUMBER = "0" * 13
 # A page of 1,000 consignments has about 2 MB.
 ANSWER_MOST_BYTES = 64 * 1024 * 1024
-# Of a text of the network's: looked through for the access key, shown of an unknown body, shown of its reasons.
-TEXT_SEARCHED, TEXT_KEPT, REASONS_KEPT = 65_536, 500, 2000
-MASK = "***"
+# Of a text of the network's: shown of an unknown body, shown of its reasons.
+TEXT_KEPT, REASONS_KEPT = 500, 2000
 # Answers that say of each part of the request whether it was taken; then `success` does not decide (contract 2.6).
 ITEMISED = {"UploadTracking": "failedTracking"}
 FAILURES: Mapping[str, type[NetworkError]] = {
@@ -97,7 +93,7 @@ class PalletforceClient:
         self._budget, self._patient = budget or NoBudget(), patient
         self._aliases = aliases
         self._sleep, self._jitter = sleep, jitter
-        self._key = _in_any_form(settings.access_key)
+        self._key = in_any_form(settings.access_key)
         self._session = requests.Session()
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.max_in_flight)
         self._session.mount("https://", adapter)
@@ -388,7 +384,7 @@ class PalletforceClient:
 
     def _exchange(self, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         settings = self.settings
-        body = _Body(json.dumps({"accessKey": settings.access_key, **fields}).encode())
+        body = Body(json.dumps({"accessKey": settings.access_key, **fields}).encode())
         try:
             with self._session.post(
                 f"{settings.base_url}/{settings.operation(operation)}",
@@ -397,15 +393,15 @@ class PalletforceClient:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                content = _content(answer)
+                received = content(answer, ANSWER_MOST_BYTES)
         except requests.exceptions.RequestException as error:
-            kind, reason = UnknownOutcome if body.has_left else NotSent, _reason(error)
+            kind, said = UnknownOutcome if body.has_left else NotSent, reason(error)
         else:
-            if content is not None:
-                return self._sorted(operation, answer.status_code, answer.headers, content)
-            kind, reason = UnknownOutcome, f"HTTP {answer.status_code}: larger than {ANSWER_MOST_BYTES >> 20} MB"
+            if received is not None:
+                return self._sorted(operation, answer.status_code, answer.headers, received)
+            kind, said = UnknownOutcome, f"HTTP {answer.status_code}: larger than {ANSWER_MOST_BYTES >> 20} MB"
         # Raised here and not above: the error of requests, which holds the request, shall not hang on ours.
-        raise self._failure(kind, operation, self._shown(reason, TEXT_KEPT))
+        raise self._failure(kind, operation, self._shown(said, TEXT_KEPT))
 
     def _sorted(self, operation: str, status: int, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
         """The answer's body when it is good, else the error of its outcome class: the table of contract 1.3."""
@@ -463,34 +459,11 @@ class PalletforceClient:
         return kind(self.settings.connection, self.settings.operation(operation), detail)
 
     def _shown(self, text: str, most: int) -> str:
-        """A text of the network's for an error message: the access key masked, on one line, at most so long."""
-        # Masked before it is cut to size: a key cut in half would no longer be known as the key.
-        return " ".join(self._key.sub(MASK, text[:TEXT_SEARCHED]).split())[:most]
-
-
-class _Body(io.BytesIO):
-    """A request's body that knows whether it was asked for. Before that nothing was sent that could be carried out."""
-
-    has_left = False
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.has_left = True
-        return super().read(size)
+        return shown(text, self._key, most)
 
 
 class _ResultMoved(Exception):
     """totalRecords or totalPages changed between two pages."""
-
-
-def _content(answer: requests.Response) -> bytes | None:
-    """The answer's body; None when it is absurdly large. Raises RequestException."""
-    parts, size = [], 0
-    for part in answer.iter_content(1 << 18):
-        parts.append(part)
-        size += len(part)
-        if size > ANSWER_MOST_BYTES:
-            return None
-    return b"".join(parts)
 
 
 def _meaning(status: int, headers: Mapping[str, str]) -> str:
@@ -510,36 +483,6 @@ def _meaning(status: int, headers: Mapping[str, str]) -> str:
 
 
 def _retry_after(header: str | None) -> float:
-    """Seconds to wait, from seconds or an HTTP date; 30 without a readable header, at most 300."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(header or "")
-        except ValueError:
-            return RETRY_AFTER_S
-        # HTTP dates are GMT, with or without a zone that says so.
-        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
-    return RETRY_AFTER_S if math.isnan(seconds) else min(max(seconds, 0.0), RETRY_AFTER_MOST_S)
-
-
-def _reason(error: requests.exceptions.RequestException) -> str:
-    """What happened, without the wrappings of requests and urllib3."""
-    reason = error.args[0] if error.args else error
-    return str(getattr(reason, "reason", reason))
-
-
-def _in_any_form(key: str) -> re.Pattern[str]:
-    """Matches the access key as networks echo it: as it is, or escaped for a URL, JSON or HTML, even twice."""
-    return re.compile("".join(f"(?:{'|'.join(_forms(letter))})" for letter in key))
-
-
-def _forms(letter: str) -> Iterator[str]:
-    code = ord(letter)
-    yield rf"\\*{re.escape(letter)}"
-    yield rf"(?i:\\+u{code:04x})"
-    yield rf"(?i:%(?:25)*{code:02x})"
-    yield rf"(?i:&(?:amp;)*(?:#0*{code}|#x0*{code:x});)"
-    yield re.escape(html.escape(letter))
-    if letter == " ":
-        yield r"\+"
+    """Seconds to wait: those of the header, at most 300; 30 without a readable one."""
+    seconds = retry_after(header, datetime.now(UTC))
+    return RETRY_AFTER_S if seconds is None else min(seconds, RETRY_AFTER_MOST_S)
