@@ -18,6 +18,7 @@ from palletflow.documents import label_zpl, media, printing
 from palletflow.documents.storage import MOST_BYTES, Storage, open_storage
 from palletflow.store import consignments, documents, order_reading
 from palletflow.store.documents import Document, StoredDocument
+from palletflow.work import follows
 from palletflow.work.handling import WorkItem
 
 # What people and other systems add; labels are made by us or the network.
@@ -90,6 +91,9 @@ def add(
     )
     with within.conn.transaction():
         added = documents.by_id(within.conn, documents.add(within.conn, document))
+        if consignment_id:
+            network = _facts(within, consignment_id).network
+            within.networks.follow(within.conn, follows.ADDED, network, [consignment_id])
     assert added is not None, "it has just been added"
     return _shown(added)
 
@@ -162,16 +166,31 @@ def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelF
     if count > MOST_LABELS:
         raise of_content([Fault("", "too_many", f"these are {count:,} labels, one job has at most {MOST_LABELS:,}")])
     if label_format == "zpl":
+        _must_be_drawn_here(
+            within, found, "its network draws the labels, and not as ZPL that we could join: ask for PDF"
+        )
         drawn = [label_zpl.draw(label) for facts in found for label in _labels(within, facts)]
         return _download(b"".join(drawn), media.ZPL, "labels.zpl")
     storage = open_storage()
     current = documents.current_labels(within.conn, consignment_ids)
+    lacking = [facts for facts in found if not any(label.consignment_id == facts.id for label in current)]
+    _must_be_drawn_here(
+        within, lacking, "its network's label has not been fetched yet; it follows the dispatch by itself"
+    )
     for facts in found:
         held = {label.pallet_number for label in current if label.consignment_id == facts.id}
-        if not held >= {pallet.number for pallet in facts.pallets}:
+        # One document may hold the labels of all pallets.
+        if None not in held and not held >= {pallet.number for pallet in facts.pallets}:
             _draw(within, facts, storage)
     current = documents.current_labels(within.conn, consignment_ids)
     return _download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
+
+
+def _must_be_drawn_here(within: Context, found: Sequence[consignments.ConsignmentFacts], why_not: str) -> None:
+    foreign = [facts for facts in found if not within.networks.entry(facts.network).DRAWS_LABELS]
+    if foreign:
+        faults = [Fault(f"consignment {facts.id}", "no_label", why_not) for facts in foreign]
+        raise Refused(409, "There is no label of it", faults)
 
 
 def _facts(within: Context, consignment_id: int) -> consignments.ConsignmentFacts:

@@ -18,6 +18,7 @@ from palletflow.desk.refusals import Fault, Refused, conflict, faults_of, of_con
 from palletflow.store import activity, orders
 from palletflow.store.connection import Connection
 from palletflow.store.orders import HeldConsignment, HeldOrder, Made
+from palletflow.work import follows
 
 SOURCE = "order API"
 
@@ -125,13 +126,18 @@ class Clerk:
             return Entered(key, there.id, "unchanged", [], [])
 
     def cancel(self, order_id: int, reason: str) -> Entered:
-        """Cancels an order; once the network may have it, it is flagged for the portal as well [PF-7-6]."""
+        """Cancels an order; one the network may have is cancelled there too, or flagged for the portal [PF-7-6]."""
         with self._conn.transaction():
             held = self._locked(order_id)
             if held.cancelled:
                 return Entered(held.key, held.id, "unchanged", [], [])
             orders.cancel(self._conn, held, reason, self._actor, SOURCE)
-            return Entered(held.key, held.id, "updated", self._flag(held, held.consignments, "Cancelled"), [])
+            left = [one for one in held.consignments if not (one.dispatched and self._cancels(one))]
+            return Entered(held.key, held.id, "updated", self._flag(held, left, "Cancelled"), [])
+
+    def _cancels(self, one: HeldConsignment) -> bool:
+        """Whether its network takes cancellations; then it is asked to."""
+        return self._networks.follow(self._conn, follows.CANCELLED, one.network, [one.id])
 
     def restore(self, order_id: int) -> Entered:
         """Takes a cancellation back. What a person was asked to do in the portal stays asked for."""

@@ -10,9 +10,10 @@ from palletflow.desk import shown
 from palletflow.desk.context import Context, InContext
 from palletflow.desk.given import Eta, Given, Pointed, Reports, RouteStop, Scan, StopEvent
 from palletflow.desk.refusals import Fault, Refused, documented, faults_of
-from palletflow.store import movements, order_reading
+from palletflow.store import consignments, movements, order_reading
 from palletflow.store.consignments import NoSuchConsignment
 from palletflow.store.movements import MovementRefused
+from palletflow.work import follows
 
 router = APIRouter(tags=["movements"])
 
@@ -109,12 +110,20 @@ def _scan(within: Context, report: Scan) -> bool:
 
 def _route(within: Context, report: RouteStop) -> bool:
     consignment_id = _pointed_at(within, report)
-    return movements.set_route(within.conn, consignment_id, report.stop, report.route, report.sequence, within.actor)
+    told = movements.set_route(within.conn, consignment_id, report.stop, report.route, report.sequence, within.actor)
+    return _expected(within, consignment_id) if told else False
 
 
 def _eta(within: Context, report: Eta) -> bool:
     consignment_id = _pointed_at(within, report)
-    return movements.set_eta(within.conn, consignment_id, report.stop, report.eta_from, report.eta_to, within.actor)
+    told = movements.set_eta(within.conn, consignment_id, report.stop, report.eta_from, report.eta_to, within.actor)
+    return _expected(within, consignment_id) if told else False
+
+
+def _expected(within: Context, consignment_id: int) -> bool:
+    network = consignments.facts(within.conn, consignment_id).network
+    within.networks.follow(within.conn, follows.EXPECTED, network, [consignment_id])
+    return True
 
 
 # Routes before stops: a delivery is told to the network with its place on the route.

@@ -1,7 +1,7 @@
 """The deployment file as the order API uses it: read once, and again when it or a template of it has changed."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +12,7 @@ from palletflow.deployment import Deployment
 from palletflow.discovery import network_part
 from palletflow.store import customers
 from palletflow.store.connection import Connection
+from palletflow.work import follows
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Networks:
     def entry(self, network: str) -> ModuleType:
         """The network's rules for what is entered. Raises ModuleNotFoundError."""
         return network_part(network, "entry")
+
+    def follow(self, conn: Connection, event: str, network: str, consignment_ids: Collection[int]) -> bool:
+        """Asks for the work that follows from an event (work.follows); False when the network wants none."""
+        return follows.enqueue(conn, network, self.entry(network).FOLLOWS, event, consignment_ids)
 
     def tracking_page(self, consignment: Mapping[str, Any]) -> str:
         """Where anybody can follow a consignment; "" while no network of the deployment has registered it."""

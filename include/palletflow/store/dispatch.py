@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from palletflow.store import activity, network_lock, twins, work_items
+from palletflow.store import activity, barcodes, network_lock, twins, work_items
 from palletflow.store.connection import Connection
 
 # The kind of work that hands a consignment to its network; its key is the consignment id.
@@ -22,7 +22,7 @@ SOURCE = "dispatch"
 COLUMNS = """
 c.id, c.order_id, c.network, t.trip, t.resource, c.dispatch_state, t.auto_complete, t.completed_at, t.completed_by,
 t.attempt, t.transaction_number, t.sends, t.sent_at, t.lookups, t.lookup_at, t.resent, t.send_again, t.opted_out,
-t.faults, t.warnings, t.finished_at
+t.faults, t.warnings, t.finished_at, t.sent_digest
 """
 OF_CONSIGNMENT = f"""
 SELECT {COLUMNS} FROM dispatch_tasks t JOIN consignments c ON c.id = t.consignment_id WHERE c.id = %s
@@ -96,7 +96,7 @@ BEGIN = (
     """
 UPDATE dispatch_tasks t
 SET transaction_number = %(transaction)s, sends = t.sends + 1, sent_at = %(now)s, lookups = 0, lookup_at = NULL,
-    resent = %(resent)s, send_again = false, opted_out = %(opted_out)s
+    resent = %(resent)s, send_again = false, opted_out = %(opted_out)s, sent_digest = %(digest)s
 """
     + UNMOVED
     + "AND NOT c.registered"
@@ -104,6 +104,8 @@ SET transaction_number = %(transaction)s, sends = t.sends + 1, sent_at = %(now)s
 BEGIN_CONSIGNMENT = """
 UPDATE consignments
 SET consignment_number = %(consignment_number)s, requesting_depot = %(depot)s, tracking_number = %(tracking_number)s,
+    -- Taken back and sent anew, it begins anew.
+    lifecycle_status = CASE lifecycle_status WHEN 'CANCELLED' THEN 'CREATED' ELSE lifecycle_status END,
     our_roles = CASE WHEN 'requesting' = ANY (our_roles) THEN our_roles ELSE ARRAY['requesting'] || our_roles END
 WHERE id = %(id)s
 """
@@ -131,6 +133,20 @@ UPDATE consignments
 SET tracking_number = %(number)s, registered = registered OR %(accepted)s, dispatch_state = 'completed',
     updated_at = now()
 WHERE id = %(id)s
+"""
+# It may be dispatched anew, as something the network has not seen.
+TAKE_BACK = """
+UPDATE consignments
+SET tracking_number = NULL, registered = false, consignment_number = %(next_number)s, dispatch_state = 'todo',
+    lifecycle_status = 'CANCELLED', exception_reason = NULL, input_digest = NULL, updated_at = now()
+WHERE id = %(id)s
+"""
+REOPEN = """
+UPDATE dispatch_tasks
+SET completed_at = NULL, completed_by = NULL, attempt = attempt + 1, transaction_number = '', sends = 0, sent_at = NULL,
+    lookups = 0, lookup_at = NULL, resent = false, send_again = false, opted_out = false, echo = '{}', faults = '[]',
+    warnings = '{}', finished_at = NULL, sent_digest = NULL
+WHERE consignment_id = %(id)s
 """
 WAKE = """
 SELECT c.id FROM consignments c JOIN matched m ON m.consignment_id = c.id
@@ -161,6 +177,7 @@ class DispatchTask(NamedTuple):
     stopped before any call and `failed` with a time means refused by the network. `lookups` found nothing so far and
     the next is due at `lookup_at`. `resent`: the one re-send that needs no person is used. `send_again`: a re-send is
     asked for. `opted_out`: notifications are left out. `faults`: [{"code", "field", "reason", "remedy"}].
+    `sent_digest`: of what was last sent, where its network wants to know it again.
     """
 
     consignment_id: int
@@ -184,6 +201,7 @@ class DispatchTask(NamedTuple):
     faults: list[dict[str, str]]
     warnings: list[str]
     finished_at: datetime | None
+    sent_digest: bytes | None
 
 
 class Company(NamedTuple):
@@ -331,12 +349,13 @@ def begin(
     by_itself: bool,
     now: datetime,
     actor: str,
+    digest: bytes | None = None,
 ) -> DispatchTask | None:
     """Writes down that a sending begins now, before it does; the task as it then stands.
 
     The caller has locked the consignment. None when somebody else has moved the task since it was read as `seen`, or
     the network has the consignment already.
-    `by_itself`: this is the re-send after look-ups that needs no person.
+    `by_itself`: this is the re-send after look-ups that needs no person. `digest`: of what is sent.
     """
     begun = conn.execute(
         BEGIN,
@@ -346,6 +365,7 @@ def begin(
             "now": now,
             "resent": seen.resent or by_itself,
             "opted_out": opted_out,
+            "digest": digest,
         },
     )
     if begun.rowcount == 0:
@@ -466,6 +486,25 @@ def succeed(
     if held[0] != tracking_number:
         changes["tracking_number"] = [held[0], tracking_number]
     activity.record(conn, seen.consignment_id, "dispatched", actor, SOURCE, changes, warnings)
+
+
+def taken_back(conn: Connection, seen: DispatchTask, *, next_number: str, reason: str, actor: str) -> None:
+    """The network has cancelled the consignment for us: its labels are void, and it may be dispatched anew.
+
+    `next_number`: the consignment number it would then have. Its own history stays.
+    """
+    network_lock.hold(conn, seen.network)
+    held = conn.execute(
+        "SELECT tracking_number, dispatch_state FROM consignments WHERE id = %s FOR NO KEY UPDATE",
+        (seen.consignment_id,),
+    ).fetchone()
+    if held is None:
+        return
+    conn.execute(TAKE_BACK, {"id": seen.consignment_id, "next_number": next_number})
+    conn.execute(REOPEN, {"id": seen.consignment_id})
+    barcodes.withdraw(conn, seen.consignment_id, actor, SOURCE)
+    changes = {**_moved(held[1], "todo"), "tracking_number": [held[0], None], "lifecycle_status": [None, "CANCELLED"]}
+    activity.record(conn, seen.consignment_id, "cancelled in the network", actor, SOURCE, changes, [reason])
 
 
 def wake_found(conn: Connection, network: str) -> None:

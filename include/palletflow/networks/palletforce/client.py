@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import requests
 
 from palletflow.http_calls import Body, content, in_any_form, reason, retry_after, shown
+from palletflow.intake.folding import fold
 from palletflow.network_errors import (
     AuthFailed,
     Misconfigured,
@@ -186,7 +187,7 @@ class PalletforceClient:
         return Upload(self._tracking_codes(reply), warnings)
 
     def _tracking_codes(self, reply: Mapping[str, Any]) -> list[str]:
-        codes = wire.fold(wire.field(reply, "successfulTrackingCodes", self._aliases) or [], self._aliases)
+        codes = fold(wire.field(reply, "successfulTrackingCodes", self._aliases) or [], self._aliases)
         return [code for code in codes if isinstance(code, str) and code] if isinstance(codes, list) else []
 
     def label(self, tracking_number: str, pallet_number: int, transaction_number: str) -> bytes:
@@ -204,7 +205,7 @@ class PalletforceClient:
                 "uniqueTransactionNumber": transaction_number,
             },
         )
-        images = wire.fold(wire.field(reply, "labelImages", self._aliases) or [], self._aliases)
+        images = fold(wire.field(reply, "labelImages", self._aliases) or [], self._aliases)
         first = images[0] if isinstance(images, list) and images else None
         text = first.get("imagedata") if isinstance(first, dict) else None
         if not isinstance(text, str) or not text:
@@ -253,7 +254,7 @@ class PalletforceClient:
 
     def _refused(self, reply: Mapping[str, Any], batch: Sequence[Mapping[str, str]]) -> dict[int, str]:
         """What a reply to UploadTracking refuses: by position in the batch, why."""
-        listed = wire.fold(wire.field(reply, "failedTracking", self._aliases) or [], self._aliases)
+        listed = fold(wire.field(reply, "failedTracking", self._aliases) or [], self._aliases)
         refused: dict[int, str] = {}
         for failed in listed if isinstance(listed, list) else []:
             named = {
@@ -289,7 +290,7 @@ class PalletforceClient:
 
     def _consignments(self, manifest: Any) -> list[dict[str, Any]]:
         """The folded consignments of a manifest; none of what is no record."""
-        folded = wire.fold(manifest, self._aliases)
+        folded = fold(manifest, self._aliases)
         listed = folded.get("consignments") if isinstance(folded, dict) else None
         return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 

@@ -19,8 +19,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from palletflow.deployment import Deployment
+from palletflow.intake.folding import fold
 from palletflow.network_errors import NetworkError, Rejected, UnknownOutcome
-from palletflow.networks.palletforce import manifest, rules, wire
+from palletflow.networks.palletforce import manifest, rules
 from palletflow.networks.palletforce.imported_numbers import number_fault
 from palletflow.networks.palletforce.manifest import Manifest
 from palletflow.networks.palletforce.mapper import NETWORK, UNACCEPTED, preview
@@ -370,7 +371,7 @@ def _as_given_back(built: Manifest) -> dict[str, Any]:
 def _shown(access: Access, manifests: list[Any]) -> Iterable[Found]:
     """What a look-up shows, one consignment each; what is no consignment is passed over."""
     for record in access.mapper.records(manifests):
-        folded = wire.fold(record, access.mapper.template.aliases)
+        folded = fold(record, access.mapper.template.aliases)
         with suppress(AttributeError, IndexError, KeyError, TypeError):
             [one] = folded["consignments"]
             yield Found(

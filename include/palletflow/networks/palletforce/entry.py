@@ -1,6 +1,6 @@
 """What an order for Palletforce must hold to when it is entered, and what follows from entering it (contract 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,8 +16,13 @@ from palletflow.store import barcodes as stored_barcodes
 from palletflow.store import consignments, dispatch, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
+from palletflow.work.follows import Follow
 
 SOURCE = "entry"
+# We draw its labels ourselves while the network has not.
+DRAWS_LABELS = True
+# It has no call to cancel, takes no documents and is told no ETAs.
+FOLLOWS: Mapping[str, Follow] = {}
 
 
 def faults(plan: Deployment, consignment: Consignment) -> list[Fault]:

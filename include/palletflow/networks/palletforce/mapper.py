@@ -12,6 +12,7 @@ from palletflow.checked_yaml import FileFault
 from palletflow.deployment import Deployment
 from palletflow.intake import template
 from palletflow.intake.flow import Translated
+from palletflow.intake.folding import fold
 from palletflow.intake.template import Fault
 from palletflow.networks.palletforce import barcodes, wire
 from palletflow.orders.calendar import add_working_days
@@ -124,7 +125,7 @@ class Mapper:
         shared, consignment = self._one(record)
         if not consignment:
             return Translated(None, [Fault("BAD_FORMAT", "manifests[]", "is no consignment record")], [], False)
-        folded = wire.fold({**shared, **consignment}, self.template.aliases)
+        folded = fold({**shared, **consignment}, self.template.aliases)
         values, faults, warnings = self.template.read(folded)
         if not faults:
             values["our_roles"] = self._roles(values, faults)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from palletflow.intake.folding import fold
 from palletflow.networks.palletforce import barcodes, wire
 from palletflow.networks.palletforce.settings import Settings
 from palletflow.orders.consignment import Role
@@ -112,7 +113,7 @@ def read(
     events: list[Event] = []
     faults: list[str] = []
     for position, element in enumerate(elements, 1):
-        folded = wire.fold(element, aliases)
+        folded = fold(element, aliases)
         if not isinstance(folded, dict):
             faults.append(f"trackingData element {position} is no status")
             continue

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from palletflow.intake.folding import fold, folded_key
 
 
 class Unreadable(ValueError):
@@ -28,46 +29,12 @@ def _integer(digits: str) -> int | str:
     return int(digits) if len(digits) < 20 else digits
 
 
-def fold(value: Any, aliases: Mapping[str, str]) -> Any:
-    """Keys trimmed and lower-cased at every level, aliases resolved, scalars as trimmed text (1.2 items 1 and 2).
-
-    Of two keys that become equal the first with a value wins. What lies too deep for Python to follow becomes "":
-    nothing of the contract does, and one absurd field must not take the other records of its page with it.
-    """
-    try:
-        if isinstance(value, str):
-            return value.strip()
-        if isinstance(value, dict):
-            folded: dict[str, Any] = {}
-            for key, inner in value.items():
-                name = _folded_key(key)
-                name = aliases.get(name, name)
-                if not folded.get(name):
-                    # Most values are text: not calling fold() for them halves the time of a pull's translation.
-                    folded[name] = inner.strip() if isinstance(inner, str) else fold(inner, aliases)
-            return folded
-        if isinstance(value, list):
-            return [fold(element, aliases) for element in value]
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return str(value)
-    except RecursionError:
-        return ""
-
-
-@lru_cache(maxsize=4096)
-def _folded_key(key: str) -> str:
-    return key.strip().casefold()
-
-
 def field(reply: Mapping[str, Any], name: str, aliases: Mapping[str, str]) -> Any:
     """A top-level field of an unfolded reply by its contract name; None when it is not there."""
     wanted = name.casefold()
     found = None
     for key, value in reply.items():
-        folded = _folded_key(key)
+        folded = folded_key(key)
         if aliases.get(folded, folded) == wanted and _is_empty(found):
             found = value
     return found
