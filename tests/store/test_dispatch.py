@@ -383,3 +383,29 @@ def test_company_counts_what_shares_order_trip_and_number(conn, make, put_on_tri
     other = make(tracking_number=NUMBER)
     conn.execute("UPDATE consignments SET registered = true WHERE order_id = %s", (other,))
     assert company(alone) == (1, 1, other)
+
+
+def test_what_the_network_has_cancelled_for_us_may_be_dispatched_anew_under_its_next_number(conn, make, put_on_trip):
+    order = make()
+    put_on_trip(order, auto_complete=True)
+    begun = begin(conn, order, digest=b"what was sent")
+    assert begun.sent_digest == b"what was sent"
+    with conn.transaction():
+        dispatch.succeed(conn, begun, NUMBER, accepted=True, warnings=[], now=NOW, actor="tester")
+        dispatch.taken_back(conn, begun, next_number="0000001R2", reason="cancelled by the customer", actor="tester")
+
+    columns = "tracking_number, registered, consignment_number, lifecycle_status"
+    assert conn.execute(f"SELECT {columns} FROM consignments").fetchall() == [(None, False, "0000001R2", "CANCELLED")]
+    task = dispatch.task(conn, order)
+    assert (task.state, task.attempt, task.sent_at, task.sent_digest, task.completed_at) == (
+        "todo",
+        2,
+        None,
+        None,
+        None,
+    )
+    assert kinds(conn)[-1] == "cancelled in the network"
+
+    dispatch.complete(conn, order, "tester")
+    begin(conn, order, consignment_number="0000001R2")
+    assert conn.execute(f"SELECT {columns} FROM consignments").fetchall() == [(None, False, "0000001R2", "CREATED")]

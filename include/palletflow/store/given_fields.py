@@ -61,13 +61,13 @@ WHERE m.outcome = 'updated' AND c.given IS NOT NULL ORDER BY c.id FOR NO KEY UPD
 FLAG = f"""
 WITH differing AS (
     SELECT c.id AS consignment_id, m.order_id,
-           string_agg(field || ': ' || (said #>> '{{}}') || ' in the network, ' || coalesce(held #>> '{{}}', 'nothing')
-                      || ' here', '; ' ORDER BY field) AS what
+           string_agg(compared.name || ': ' || (said #>> '{{}}') || ' in the network, ' || coalesce(held #>> '{{}}', 'nothing')
+                      || ' here', '; ' ORDER BY compared.name) AS what
     {JOINED}
     JOIN staged s ON s.ordinal = m.ordinal
     CROSS JOIN LATERAL (VALUES
         {", ".join(_compared(field) for field in HELD)}
-    ) AS compared (field, said, held, is_given)
+    ) AS compared (name, said, held, is_given)
     WHERE m.outcome = 'updated' AND is_given AND said IS DISTINCT FROM held AND coalesce(said, 'null') NOT IN {EMPTY}
     GROUP BY c.id, m.order_id
 ), told AS (
