@@ -41,37 +41,48 @@ CREATE TABLE lookup_cache (
     PRIMARY KEY (connection, lookup)
 );
 
--- Which documents a network has of a consignment: those we fetched from it, and those we send it.
+-- Documents of a consignment that its network and we exchange: those we fetch from it, and those we send it.
 CREATE TABLE document_exchanges (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    consignment_id bigint  NOT NULL REFERENCES consignments ON DELETE CASCADE,
-    document_id    bigint  REFERENCES documents ON DELETE SET NULL,
-    direction      text    NOT NULL CHECK (direction IN ('fetched', 'sent')),
-    -- The network's word for its kind.
-    code           text    NOT NULL,
-    -- Of one we send: counts by kind, reserved before the transfer and never used again.
-    number         integer CHECK (number > 0),
-    name           text    NOT NULL,
+    consignment_id bigint   NOT NULL REFERENCES consignments ON DELETE CASCADE,
+    -- NULL while nothing usable was fetched.
+    document_id    bigint   REFERENCES documents ON DELETE SET NULL,
+    direction      text     NOT NULL CHECK (direction IN ('fetched', 'sent')),
+    -- What kind it is, in the network's word and in ours.
+    code           text     NOT NULL,
+    kind           text     NOT NULL CHECK (kind IN ('POD', 'SIGNATURE', 'PHOTO', 'PAPERWORK', 'OTHER')),
+    -- Of one we send: counts by code, reserved before the transfer and never used again.
+    number         integer  CHECK (number > 0),
+    name           text     NOT NULL,
+    -- Of its bytes, NULL until they were fetched.
+    sha256         bytea    CHECK (length(sha256) = 32),
     -- The network's id of it, NULL while it is not known.
-    network_id     text    CHECK (network_id <> ''),
+    network_id     text     CHECK (network_id <> ''),
+    -- Fetches that failed, and what was wrong with the last.
+    tries          smallint NOT NULL DEFAULT 0,
+    reason         text,
     begun_at       timestamptz NOT NULL DEFAULT now(),
     done_at        timestamptz,
-    -- Given up: what the network or its content said.
-    refusal        text,
-    CHECK ((direction = 'sent') = (number IS NOT NULL)),
+    given_up_at    timestamptz,
+    CHECK (number IS NULL OR direction = 'sent'),
+    CHECK (done_at IS NULL OR given_up_at IS NULL),
+    CHECK (given_up_at IS NULL OR reason IS NOT NULL),
     UNIQUE (consignment_id, network_id),
     UNIQUE (consignment_id, code, number)
 );
-CREATE UNIQUE INDEX documents_sent ON document_exchanges (consignment_id, document_id) WHERE direction = 'sent';
+CREATE UNIQUE INDEX documents_sent ON document_exchanges (consignment_id, kind, sha256) WHERE direction = 'sent';
 CREATE INDEX ON document_exchanges (document_id);
 
--- The ETA of a delivery that a network last took from us, and the trip it was for.
+-- What a network was told of when a delivery is expected, and on which trip: last accepted, and last refused with why.
 CREATE TABLE eta_exports (
     consignment_id bigint PRIMARY KEY REFERENCES consignments ON DELETE CASCADE,
-    route          text   NOT NULL,
-    eta_from       timestamptz NOT NULL,
+    route          text,
+    eta_from       timestamptz,
+    accepted_at    timestamptz,
+    refused_route  text,
+    refused_eta    timestamptz,
     refusal        text,
-    sent_at        timestamptz NOT NULL
+    refused_at     timestamptz
 );
 """
 
