@@ -5,7 +5,9 @@ A template is checked twice: against the published schema (template.schema.json)
 network's contract knows, so that a wrong path is found when it is written and not as a field that stays empty.
 
 A path names a wire field: `serviceName`, `collectionAddress.postcode`, `notes[].value` (all elements),
-`datesAndTimes[dateTimeType=COLD].value` (the first element with that value). Case does not matter.
+`datesAndTimes[dateTimeType=COLD].value` (the first element with that value). Case does not matter. Where a network may
+call a field by several names, a list of paths stands in place of one: the first that has a value counts. An empty list
+says that the network sends it nowhere.
 """
 
 import difflib
@@ -74,16 +76,21 @@ class Template:
         }
         self.unknown_account_is_rejected = content["customer"]["unknown_account"] == "reject"
         self.digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+        self._getters = {name: places_getter(spec, kinds[name]) for name, spec in content["fields"].items()}
         self._fields = [
             (
                 name,
-                spec["path"],
-                getter(spec["path"]),
+                shown(spec),
+                self._getters[name],
                 READERS[kinds[name]](spec, self.codes.get(spec.get("codes", ""), {})),
                 spec.get("required", False),
             )
             for name, spec in content["fields"].items()
         ]
+
+    def find(self, name: str, record: Record) -> Any:
+        """What stands in a folded record for a field of ours, unread; "" (or []) when nothing does."""
+        return self._getters[name](record)
 
     def read(self, record: Record) -> Reading:
         """Reads every field of a folded record (lower-case keys, trimmed text); faults are collected, not raised."""
@@ -154,12 +161,13 @@ def _unknown_targets(content: Mapping[str, Any], kinds: Mapping[str, str]) -> It
 def _wrong_paths(content: Mapping[str, Any], wire_fields: frozenset[str]) -> Iterable[str]:
     known = wire_fields | {name.casefold() for name in content["extra_fields"]}
     for name, spec in content["fields"].items():
-        plain = re.sub(r"\[[^\]]*\]", "", spec["path"]).casefold()
-        if plain not in known:
-            yield (
-                f"fields.{name}.path: the network sends no field '{spec['path']}';{_near(plain, known)}"
-                " a field only your account has goes under extra_fields first"
-            )
+        for path in places(spec):
+            plain = re.sub(r"\[[^\]]*\]", "", path).casefold()
+            if plain not in known:
+                yield (
+                    f"fields.{name}.path: the network sends no field '{path}';{_near(plain, known)}"
+                    " a field only your account has goes under extra_fields first"
+                )
 
 
 def _wrong_tables(content: Mapping[str, Any]) -> Iterable[str]:
@@ -171,10 +179,12 @@ def _wrong_tables(content: Mapping[str, Any]) -> Iterable[str]:
 def _unusable(content: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterable[str]:
     for name, spec in content["fields"].items():
         wants_list = kinds[name] in OF_LISTS
-        if ("[]" in spec["path"]) is not wants_list:
+        if any(("[]" in path) is not wants_list for path in places(spec)):
             yield f"fields.{name}.path: {'must' if wants_list else 'must not'} name all elements of a list with []"
+        if spec.get("required") and not places(spec):
+            yield f"fields.{name}.path: is required, so it needs a place in the record"
         try:
-            getter(spec["path"])
+            places_getter(spec, kinds[name])
             READERS[kinds[name]](spec, {})
         except KeyError as error:
             yield f"fields.{name}: needs {error}"
@@ -188,6 +198,31 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 # Paths
+
+
+def places(spec: Mapping[str, Any]) -> list[str]:
+    """The paths of a field, the one that counts first in front."""
+    path = spec["path"]
+    return [path] if isinstance(path, str) else path
+
+
+def shown(spec: Mapping[str, Any]) -> str:
+    """The paths of a field as a person reads them."""
+    return " or ".join(places(spec))
+
+
+def places_getter(spec: Mapping[str, Any], kind: str) -> Getter:
+    """The function that gives what stands at the first path of a field that has a value."""
+    getters = [getter(path) for path in places(spec)]
+    return getters[0] if len(getters) == 1 else partial(_first_filled, getters, [] if kind in OF_LISTS else "")
+
+
+def _first_filled(getters: list[Getter], nothing: Any, record: Record) -> Any:
+    for get in getters:
+        value = get(record)
+        if any(value) if isinstance(value, list) else value:
+            return value
+    return nothing
 
 
 def getter(path: str) -> Getter:
@@ -267,7 +302,7 @@ def _is_text(value: str) -> bool:
 
 
 def _code(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
-    text, path = _text(spec, table), spec["path"]
+    text, path = _text(spec, table), shown(spec)
 
     def read(value: Any, warnings: list[str]) -> str:
         code: str = text(value, warnings)
@@ -279,7 +314,7 @@ def _code(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
 
 
 def _codes(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
-    text, path = _text(spec, table), spec["path"]
+    text, path = _text(spec, table), shown(spec)
 
     def read(value: Any, warnings: list[str]) -> list[str]:
         codes = text(value, warnings).split()
@@ -359,6 +394,24 @@ def _date(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
     return read
 
 
+def _time(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
+    """A time of day, as HH:MM."""
+    text, forms = _text(spec, table), spec["formats"]
+
+    def read(value: Any, warnings: list[str]) -> str:
+        found = text(value, warnings)
+        if not found:
+            return ""
+        for form in forms:
+            try:
+                return datetime.strptime(found, form).strftime("%H:%M")  # noqa: DTZ007 - a time of day has no zone
+            except ValueError:
+                continue
+        raise _Refused("BAD_FORMAT", f"'{found}' is not a time of the form {' or '.join(forms)}")
+
+    return read
+
+
 @lru_cache(maxsize=1024)  # a pull has thousands of dates and few days
 def _day(text: str, form: str) -> date | None:
     try:
@@ -387,8 +440,17 @@ def _pallets(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
     return read
 
 
+def _objects(_spec: Mapping[str, Any], _table: Mapping[str, Any]) -> Read:
+    """The elements as they are: the network's mapper reads them."""
+
+    def read(value: Any, _warnings: list[str]) -> list[Any]:
+        return _elements_of(value)
+
+    return read
+
+
 # These read every element of a list.
-OF_LISTS = ("texts", "pallets")
+OF_LISTS = ("texts", "pallets", "objects")
 READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Read]] = {
     "text": _text,
     "code": _code,
@@ -397,5 +459,7 @@ READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Read]] = 
     "decimal": _decimal,
     "whole": _whole,
     "date": _date,
+    "time": _time,
     "pallets": _pallets,
+    "objects": _objects,
 }
