@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from palletflow.discovery import network_part
+
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "docker-compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -19,7 +21,8 @@ DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 DEPLOYMENT: dict[str, Any] = yaml.safe_load((PROJECT / "include" / "deployment.yaml").read_text())
 
 AIRFLOW = ["api-server", "scheduler", "dag-processor", "triggerer", "worker"]
-RUNNING = [*AIRFLOW, "postgres", "redis", "palletforce-simulator"]
+SIMULATORS = {"palletforce-simulator": "palletforce", "nexus-simulator": "nexus"}
+RUNNING = [*AIRFLOW, "postgres", "redis", *SIMULATORS]
 SECRETS = {
     "POSTGRES_PASSWORD",
     "AIRFLOW_DB_PASSWORD",
@@ -82,17 +85,17 @@ def test_the_example_shows_the_default_of_every_setting() -> None:
 
 
 def test_a_comment_stands_before_every_variable_of_the_example() -> None:
-    depot = "#AIRFLOW_CONN_PALLETFORCE_"
+    connection = "#AIRFLOW_CONN_"
     for before, line in pairwise(EXAMPLE.splitlines()):
         if EXAMPLE_LINE.match(line):
-            another_depot = before.startswith(depot) and line.startswith(depot)
+            another_depot = before.startswith(connection) and line.startswith(connection)
             assert before.startswith("# ") or another_depot, line
 
 
 def test_connections_in_the_example_are_json_in_single_quotes() -> None:
     connections = [value for name, value in EXAMPLE_VALUES if name.startswith("AIRFLOW_CONN_")]
 
-    assert len(connections) == 8
+    assert len(connections) == 16
     for value in connections:
         assert value[0] == value[-1] == "'"
         assert {"conn_type", "host"} <= json.loads(value[1:-1]).keys()
@@ -109,15 +112,16 @@ def test_every_connection_of_the_deployment_file_is_taken_over() -> None:
 
 
 def test_the_sandbox_connections_of_the_example_lead_to_its_simulator_with_keys_it_knows() -> None:
-    from palletflow.networks.palletforce.sandbox import sandbox_connections
-
-    expected = sandbox_connections("http://palletforce-simulator:8090")
     shown = [(name, json.loads(value[1:-1])) for name, value in EXAMPLE_VALUES if "simulator" in value]
 
+    expected = {}
+    for service, network in SIMULATORS.items():
+        expected |= network_part(network, "sandbox").sandbox_connections(f"http://{service}:8090")
+        simulator = SERVICES[service]
+        assert simulator["profiles"] == ["sandbox"]
+        assert f"palletflow.networks.{network}.simulator:create_app" in simulator["entrypoint"]
+        assert "8090" in simulator["command"]
     assert dict(shown) == {f"AIRFLOW_CONN_{name.upper()}": fields for name, fields in expected.items()}
-    simulator = SERVICES["palletforce-simulator"]
-    assert simulator["profiles"] == ["sandbox"]
-    assert "8090" in simulator["command"]
 
 
 @pytest.mark.parametrize("name", RUNNING)
@@ -148,9 +152,10 @@ def test_only_init_knows_the_administrators_password() -> None:
         assert ("ADMIN_PASSWORD" in service.get("environment", {})) == (name == "init"), name
 
 
-def test_the_simulator_is_given_no_secret() -> None:
-    assert "environment" not in SERVICES["palletforce-simulator"]
-    assert "env_file" not in SERVICES["palletforce-simulator"]
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_simulator_is_given_no_secret(simulator: str) -> None:
+    assert "environment" not in SERVICES[simulator]
+    assert "env_file" not in SERVICES[simulator]
 
 
 @pytest.mark.parametrize("name", AIRFLOW)

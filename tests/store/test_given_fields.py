@@ -1,4 +1,4 @@
-"""What networks say of orders: of our own what their caller gave stays, what nobody says stays, some is none of ours."""
+"""What networks say of orders: what their caller gave stays, what nobody says stays, and some is none of ours."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

@@ -11,7 +11,9 @@ from palletflow.airflow.retries import RETRIES, PalletflowRetries
 
 # A fixed day before any data, so that no schedule waits for its first interval.
 START = datetime(2026, 1, 1, tzinfo=utc)
-TAGS = frozenset({"palletforce", "import", "quarantine", "first-run", "dispatch", "work", "statuses"})
+TAGS = frozenset(
+    {"palletforce", "nexus", "import", "quarantine", "first-run", "dispatch", "work", "statuses", "documents", "etas"}
+)
 
 
 def dag_settings(deadline: timedelta) -> dict[str, Any]:
