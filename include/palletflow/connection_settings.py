@@ -41,8 +41,8 @@ def read_extra(
     return values
 
 
-def base_url(connection: str, host: str | None, *, allow_http: bool, secret: str, example: str) -> str:
-    """The Host made complete, without a slash at its end. `secret`: what the Password is called.
+def base_url(connection: str, host: str | None, *, allow_http: bool, called: str, example: str) -> str:
+    """The Host made complete, without a slash at its end. `called`: what the Password is.
 
     What is wrong is said without showing it, as it may hold a secret. Raises Misconfigured.
     """
@@ -53,11 +53,11 @@ def base_url(connection: str, host: str | None, *, allow_http: bool, secret: str
     if not rest:
         raise wrong(connection, f"the Host is empty; give the complete address, e.g. {example}")
     if "@" in rest:
-        raise wrong(connection, f"the Host holds a user name or password; the {secret} goes into Password")
+        raise wrong(connection, f"the Host holds a user name or password; the {called} goes into Password")
     if not is_address(url):
         raise wrong(connection, f"the Host is not a web address such as {example}")
     if url.startswith("http://") and not allow_http:
-        raise wrong(connection, f"the Host begins with http:// and would send the {secret} unprotected; use https://")
+        raise wrong(connection, f"the Host begins with http:// and would send the {called} unprotected; use https://")
     return url
 
 

@@ -2,12 +2,15 @@
 
 import html
 import io
+import json
 import math
 import re
 import time
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import requests
 import urllib3
@@ -16,6 +19,8 @@ MASK = "***"
 PART = 1 << 18
 # So much of a text of the network's is looked through for a secret.
 TEXT_SEARCHED = 65_536
+# Tokens in use and some that an answer on its way may still speak of.
+TOKENS_KEPT = 8
 
 
 class Body(io.BytesIO):
@@ -76,6 +81,26 @@ def shown(text: str, secret: re.Pattern[str], most: int) -> str:
     """A text of the network's for an error message: the secret masked, on one line, at most so long."""
     # Masked before it is cut to size: a secret cut in half would no longer be known as one.
     return " ".join(secret.sub(MASK, text[:TEXT_SEARCHED]).split())[:most]
+
+
+class Secrets:
+    """What no text of ours may show: a password, and the tokens it was changed for."""
+
+    def __init__(self, password: str) -> None:
+        self._password = in_any_form(password)
+        self._tokens: deque[str] = deque(maxlen=TOKENS_KEPT)
+
+    def add(self, token: str) -> None:
+        """A token that was given now."""
+        self._tokens.append(token)
+
+    def shown(self, text: str, most: int) -> str:
+        """As shown(), for all of them."""
+        text = text[:TEXT_SEARCHED]
+        for token in self._tokens:
+            for form in {token, quote(token, safe=""), json.dumps(token)[1:-1], html.escape(token)}:
+                text = text.replace(form, MASK)
+        return shown(text, self._password, most)
 
 
 def in_any_form(secret: str) -> re.Pattern[str]:

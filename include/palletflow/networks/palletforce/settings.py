@@ -104,7 +104,7 @@ def parse(connection: str, host: str | None, password: str | None, extra: Mappin
     return Settings(
         connection=connection,
         base_url=connection_settings.base_url(
-            connection, host, allow_http=values.get("allow_http", False), secret=CALLED, example=EXAMPLE
+            connection, host, allow_http=values.get("allow_http", False), called=CALLED, example=EXAMPLE
         ),
         access_key=header_secret(connection, password, CALLED),
         **values,
