@@ -1,0 +1,24 @@
+"""Fixtures of Nexus's tests."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from tests.conftest import NOW
+from tests.networks.nexus.simulated import SimulatedNexus
+
+
+@pytest.fixture(scope="session")
+def served_nexus() -> Iterator[SimulatedNexus]:
+    served = SimulatedNexus(now=NOW - timedelta(minutes=1), traffic=False)
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def nexus_sim(served_nexus: SimulatedNexus) -> Iterator[SimulatedNexus]:
+    """Standing still a minute before NOW, with no consignments but those a test adds, and no violation at the end."""
+    served_nexus.reset()
+    yield served_nexus
+    if not served_nexus.expect_violations:
+        assert served_nexus.violations() == []
