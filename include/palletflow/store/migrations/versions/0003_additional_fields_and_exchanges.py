@@ -58,9 +58,10 @@ CREATE TABLE document_exchanges (
     sha256         bytea    CHECK (length(sha256) = 32),
     -- The network's id of it, NULL while it is not known.
     network_id     text     CHECK (network_id <> ''),
-    -- Fetches that failed, and what was wrong with the last.
+    -- Fetches that failed, what was wrong with the last, and the request for documents that it was made for.
     tries          smallint NOT NULL DEFAULT 0,
     reason         text,
+    asked          text     NOT NULL DEFAULT '',
     begun_at       timestamptz NOT NULL DEFAULT now(),
     done_at        timestamptz,
     given_up_at    timestamptz,
