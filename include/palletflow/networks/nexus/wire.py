@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from palletflow.networks.nexus.times import Formats
@@ -59,24 +60,24 @@ class Attachment(NamedTuple):
     created_at: str
 
 
+@dataclass(frozen=True)
 class Wire:
-    """What a template's sections say of the wire (contract 2); the contract where they say nothing.
+    """What the template says of the wire (contract 2); the contract where it says nothing.
 
     `formats`: of dates. `upload`: names of the two parts of an upload. `upload_mb`: the largest file Nexus takes.
     """
 
-    def __init__(self, sections: Mapping[str, Any]) -> None:
-        self._endpoints: Mapping[str, str] = sections.get("endpoints", {})
-        self._list_member: str = sections.get("list", {}).get("member", "")
-        self._attachment = {**ATTACHMENT, **sections.get("attachment", {})}
-        self._lookup = {**LOOKUP, **sections.get("lookup", {})}
-        self.formats = Formats(**sections.get("formats", {}))
-        self.upload = {**UPLOAD, **sections.get("upload", {})}
-        self.upload_mb = float(sections.get("limits", {}).get("upload_mb", UPLOAD_MB))
+    endpoints: Mapping[str, str]
+    list_member: str
+    attachments: Mapping[str, Sequence[str]]
+    lookups: Mapping[str, Sequence[str]]
+    formats: Formats
+    upload: Mapping[str, str]
+    upload_mb: float
 
     def path(self, operation: str, consignment_id: int | None = None) -> str:
         """The path of an operation below the base URL."""
-        path = self._endpoints.get(operation) or ENDPOINTS[operation]
+        path = self.endpoints.get(operation) or ENDPOINTS[operation]
         return path.replace("{consignmentID}", str(consignment_id)).lstrip("/")
 
     def rows(self, content: Any) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ class Wire:
         listed = content
         if isinstance(content, dict):
             arrays = {name: value for name, value in content.items() if isinstance(value, list)}
-            named = arrays.get(self._list_member)
+            named = arrays.get(self.list_member)
             if named is None and len(arrays) != 1:
                 names = ", ".join(arrays) or "none"
                 raise Unreadable(f"the list could be any of its arrays ({names}); name it under list.member")
@@ -97,17 +98,30 @@ class Wire:
 
     def attachment(self, row: Mapping[str, Any]) -> Attachment:
         """A row of the attachments' list, or the answer to an upload."""
-        found = {name: text(first_of(row, paths)) for name, paths in self._attachment.items()}
+        found = {name: text(first_of(row, paths)) for name, paths in self.attachments.items()}
         return Attachment(found["id"], found["type"], found["name"], found["url"], found["created"])
 
     def lookup_id(self, row: Mapping[str, Any]) -> int | None:
         """The id of a look-up's row; None when it has none that is a number."""
-        found = text(first_of(row, self._lookup["id"]))
+        found = text(first_of(row, self.lookups["id"]))
         return int(found) if found.isascii() and found.isdigit() and len(found) < 19 else None
 
     def lookup_name(self, row: Mapping[str, Any]) -> str:
         """The name of a look-up's row."""
-        return text(first_of(row, self._lookup["name"]))
+        return text(first_of(row, self.lookups["name"]))
+
+
+def read_wire(sections: Mapping[str, Any]) -> Wire:
+    """What a template's sections say of the wire; {} for nothing but the contract."""
+    return Wire(
+        endpoints=sections.get("endpoints", {}),
+        list_member=sections.get("list", {}).get("member", ""),
+        attachments={**ATTACHMENT, **sections.get("attachment", {})},
+        lookups={**LOOKUP, **sections.get("lookup", {})},
+        formats=Formats(**sections.get("formats", {})),
+        upload={**UPLOAD, **sections.get("upload", {})},
+        upload_mb=float(sections.get("limits", {}).get("upload_mb", UPLOAD_MB)),
+    )
 
 
 def parse(body: bytes) -> Any:
