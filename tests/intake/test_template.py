@@ -12,12 +12,11 @@ from palletflow.intake import template
 from palletflow.intake.folding import fold
 from palletflow.intake.template import Template
 
-KINDS = {"reference": "text", "from_time": "time", "pallets": "objects", "notes": "texts", "weight": "decimal"}
-WIRE_FIELDS = frozenset({"ref", "general.ref", "starts", "pallets", "items", "notes", "notes.text", "weight", "kg"})
+KINDS = {"reference": "text", "pallets": "objects", "notes": "texts", "weight": "decimal"}
+WIRE_FIELDS = frozenset({"ref", "general.ref", "pallets", "items", "notes", "notes.text", "weight", "kg"})
 SHIPPED: dict[str, Any] = {
     "fields": {
         "reference": {"path": ["ref", "general.ref"]},
-        "from_time": {"path": "starts", "formats": ["%H:%M", "%H:%M:%S"]},
         "pallets": {"path": ["pallets[]", "items[]"], "required": True},
         "notes": {"path": []},
         "weight": {"path": ["weight", "kg"], "least": "1", "most": "99"},
@@ -100,23 +99,6 @@ def test_a_fault_names_every_place(make):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("10:00", "10:00"), (" 09:05 ", "09:05"), ("10:00:59", "10:00"), ("", ""), (None, "")]
-)
-def test_a_time_of_day_is_hours_and_minutes(make, text, found):
-    assert read(make(), starts=text).values["from_time"] == found
-
-
-@pytest.mark.parametrize("text", ["25:00", "ten", "10"])
-def test_what_is_no_time_of_day_is_refused(make, text):
-    [fault] = read(make(), starts=text).faults
-
-    assert (fault.code, fault.reason) == (
-        "BAD_FORMAT",
-        f"starts: '{text}' is not a time of the form %H:%M or %H:%M:%S",
-    )
-
-
-@pytest.mark.parametrize(
     ("own", "said"),
     [
         ({"reference": {"path": ["ref", "refrence"]}}, "fields.reference.path: the network sends no field 'refrence';"),
@@ -125,7 +107,6 @@ def test_what_is_no_time_of_day_is_refused(make, text):
         ({"pallets": {"path": ["pallets[]", "items"]}}, "fields.pallets.path: must name all elements of a list"),
         ({"reference": {"path": ["ref", "notes[].text"]}}, "fields.reference.path: must not name all elements"),
         ({"pallets": {"path": []}}, "fields.pallets.path: is required, so it needs a place in the record"),
-        ({"from_time": {"path": "starts", "formats": []}}, "fields.from_time.formats: "),
     ],
 )
 def test_a_slip_in_one_of_several_places_is_named(make, own, said):

@@ -14,7 +14,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache, partial
@@ -62,7 +62,7 @@ class Template:
     """A compiled template.
 
     `codes` holds its code tables, `sections` what the network itself keeps in the file beside the import, by name;
-    `digest` changes whenever the content does.
+    `places` the paths of each field of ours; `digest` changes whenever the content does.
     """
 
     def __init__(self, content: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
@@ -76,6 +76,7 @@ class Template:
         }
         self.unknown_account_is_rejected = content["customer"]["unknown_account"] == "reject"
         self.digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+        self.places: Mapping[str, list[str]] = {name: places(spec) for name, spec in content["fields"].items()}
         self._getters = {name: places_getter(spec, kinds[name]) for name, spec in content["fields"].items()}
         self._fields = [
             (
@@ -213,8 +214,13 @@ def shown(spec: Mapping[str, Any]) -> str:
 
 def places_getter(spec: Mapping[str, Any], kind: str) -> Getter:
     """The function that gives what stands at the first path of a field that has a value."""
-    getters = [getter(path) for path in places(spec)]
-    return getters[0] if len(getters) == 1 else partial(_first_filled, getters, [] if kind in OF_LISTS else "")
+    return first_filled(places(spec), [] if kind in OF_LISTS else "")
+
+
+def first_filled(paths: Sequence[str], nothing: Any = "") -> Getter:
+    """Compiles paths into a function that gives what stands at the first that has a value; `nothing` without one."""
+    getters = [getter(path) for path in paths]
+    return getters[0] if len(getters) == 1 else partial(_first_filled, getters, nothing)
 
 
 def _first_filled(getters: list[Getter], nothing: Any, record: Record) -> Any:
@@ -394,24 +400,6 @@ def _date(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
     return read
 
 
-def _time(spec: Mapping[str, Any], table: Mapping[str, Any]) -> Read:
-    """A time of day, as HH:MM."""
-    text, forms = _text(spec, table), spec["formats"]
-
-    def read(value: Any, warnings: list[str]) -> str:
-        found = text(value, warnings)
-        if not found:
-            return ""
-        for form in forms:
-            try:
-                return datetime.strptime(found, form).strftime("%H:%M")  # noqa: DTZ007 - a time of day has no zone
-            except ValueError:
-                continue
-        raise _Refused("BAD_FORMAT", f"'{found}' is not a time of the form {' or '.join(forms)}")
-
-    return read
-
-
 @lru_cache(maxsize=1024)  # a pull has thousands of dates and few days
 def _day(text: str, form: str) -> date | None:
     try:
@@ -459,7 +447,6 @@ READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Read]] = 
     "decimal": _decimal,
     "whole": _whole,
     "date": _date,
-    "time": _time,
     "pallets": _pallets,
     "objects": _objects,
 }
