@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from palletflow.sandbox.demo_imports import import_round
+from palletflow.sandbox.demo_nexus import nexus_round
 from palletflow.sandbox.demo_orders import order_round
 from palletflow.sandbox.demo_runs import DemoFault, Line
 from palletflow.sandbox.house import House, running_house
@@ -53,6 +54,7 @@ def _round(house: House, conn: Connection, terminal: Terminal) -> Iterator[Line]
         raise DemoFault(f"DAG files cannot be read: {dags.broken or sorted(dags.unread)}")
     yield from import_round(house, conn, terminal)
     yield from order_round(house, conn, terminal)
+    yield from nexus_round(house, terminal)
 
 
 def _table(lines: list[Line]) -> str:
