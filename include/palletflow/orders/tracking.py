@@ -32,7 +32,7 @@ class Event(NamedTuple):
 
 
 class StopEffect(NamedTuple):
-    """What a network's statuses say of one stop; None where they say nothing.
+    """What a network's statuses say of one stop; None where they say nothing. `started_at`: under way to it.
 
     `outcome` None beside a `completed_at` means that how it ended is open again. `reason` is in the network's words.
     """
@@ -42,3 +42,4 @@ class StopEffect(NamedTuple):
     outcome: Outcome | None
     reason: str
     signatory: str
+    started_at: datetime | None = None

@@ -5,7 +5,7 @@ people follow each other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -46,8 +46,9 @@ SELECT DISTINCT ON (tracking_number) tracking_number, id FROM consignments
 WHERE network = %s AND tracking_number = ANY (%s) ORDER BY tracking_number, registered DESC, id
 """
 LOCK = """
-SELECT network, coalesce(tracking_number, ''), our_roles, delivery_depot, service, network_updated_at
-FROM consignments WHERE id = %s FOR NO KEY UPDATE
+SELECT c.network, coalesce(c.tracking_number, ''), c.our_roles, c.delivery_depot, c.service, c.network_updated_at,
+       c.order_id, o.source <> c.network, c.collecting_depot
+FROM consignments c JOIN orders o ON o.id = c.order_id WHERE c.id = %s FOR NO KEY UPDATE OF c
 """
 PALLETS = "SELECT number FROM pallets WHERE consignment_id = %s AND removed_at IS NULL ORDER BY number"
 BARCODES = "SELECT barcode, pallet_number, state FROM pallet_barcodes WHERE consignment_id = %s"
@@ -56,7 +57,7 @@ EVENT_COLUMNS = (
     "note", "latitude", "longitude", "echo", "raw",
 )  # fmt: skip
 EVENTS = f"""
-SELECT {", ".join(EVENT_COLUMNS)} FROM tracking_events WHERE (consignment_id, direction) = (%s, %s)
+SELECT {", ".join(EVENT_COLUMNS)} FROM tracking_events WHERE (consignment_id, direction) = (%s, %s) ORDER BY id
 """  # noqa: S608 - names are our own constants
 STORE = f"""
 INSERT INTO tracking_events (consignment_id, direction, {", ".join(EVENT_COLUMNS)})
@@ -72,7 +73,7 @@ UPDATE tracking_events SET occurred_at = %s, time_estimated = false, echo = %s
 WHERE (consignment_id, direction, barcode, code) = (%s, 'imported', %s, %s) AND time_estimated
 """
 STOPS = """
-SELECT kind, arrived_at, completed_at, outcome, reason, signatory,
+SELECT kind, started_at, arrived_at, completed_at, outcome, reason, signatory,
        EXISTS (SELECT FROM movements m
                WHERE m.consignment_id = s.consignment_id AND m.stop = s.kind AND m.event = 'arrived'),
        EXISTS (SELECT FROM movements m
@@ -80,19 +81,49 @@ SELECT kind, arrived_at, completed_at, outcome, reason, signatory,
 FROM stops s WHERE consignment_id = %s AND kind = ANY (%s)
 """
 WRITE_STOP = """
-UPDATE stops SET arrived_at = %s, completed_at = %s, outcome = %s, reason = %s, signatory = %s
+UPDATE stops SET started_at = %s, arrived_at = %s, completed_at = %s, outcome = %s, reason = %s, signatory = %s
 WHERE (consignment_id, kind) = (%s, %s)
 """
-STOP_FIELDS = ("arrived_at", "completed_at", "outcome", "reason", "signatory")
+STOP_FIELDS = ("started_at", "arrived_at", "completed_at", "outcome", "reason", "signatory")
+ANY_STARTED = """
+SELECT FROM stops WHERE consignment_id = %s AND coalesce(started_at, arrived_at, completed_at) IS NOT NULL LIMIT 1
+"""
+EXPECT = """
+UPDATE stops new SET eta_from = %(from)s, eta_to = %(to)s FROM stops held
+WHERE (new.consignment_id, new.kind) = (%(id)s, 'delivery')
+  AND (held.consignment_id, held.kind) = (new.consignment_id, new.kind)
+  AND coalesce(held.started_at, held.arrived_at, held.completed_at) IS NULL
+  AND (held.eta_from, held.eta_to) IS DISTINCT FROM (%(from)s::timestamptz, %(to)s::timestamptz)
+RETURNING held.eta_from, held.eta_to
+"""
+# A barcode may become known after a status was read with it.
+GIVE_PALLETS = """
+UPDATE tracking_events t SET pallet_number = b.pallet_number
+FROM pallet_barcodes b
+WHERE t.consignment_id = %s AND t.direction = 'imported' AND t.pallet_number IS NULL AND t.barcode <> ''
+  AND (b.consignment_id, b.barcode) = (t.consignment_id, t.barcode) AND b.pallet_number IS NOT NULL
+"""
+TAKE_ROLES = "UPDATE consignments SET our_roles = %s, updated_at = now() WHERE id = %s"
+FORGET = (
+    "DELETE FROM tracking_events WHERE consignment_id = %s AND direction = 'imported'",
+    "DELETE FROM tracking_polls WHERE consignment_id = %s",
+)
+ENDING = """
+SELECT c.lifecycle_status, s.completed_at,
+       array(SELECT DISTINCT kind FROM documents d WHERE d.consignment_id = c.id AND d.stale_at IS NULL)
+FROM consignments c JOIN stops s ON s.consignment_id = c.id AND s.kind = 'delivery' WHERE c.id = %s
+"""
 UNKNOWN = """
 INSERT INTO unknown_codes AS known (network, code, day, events) VALUES (%s, %s, %s, %s)
 ON CONFLICT (network, code, day) DO UPDATE SET events = known.events + excluded.events
 RETURNING events = %s
 """
+DAYS_UNKNOWN = "SELECT count(*) FROM unknown_codes WHERE (network, code) = (%s, %s)"
 POLLED = """
-INSERT INTO tracking_polls AS held (consignment_id, polled_at, ended_at) VALUES (%s, %s, %s)
+INSERT INTO tracking_polls AS held (consignment_id, polled_at, ended_at) VALUES (%(id)s, %(at)s, %(ended_at)s)
 ON CONFLICT (consignment_id) DO UPDATE
 SET polled_at = greatest(held.polled_at, excluded.polled_at), ended_at = excluded.ended_at
+WHERE held.ended_at IS DISTINCT FROM excluded.ended_at OR held.polled_at <= excluded.polled_at - %(every)s
 """
 ASKED = """
 INSERT INTO tracking_polls AS held (consignment_id, polled_at) VALUES (%s, %s)
@@ -114,9 +145,10 @@ class Due(NamedTuple):
 
 
 class Tracked(NamedTuple):
-    """One consignment and all statuses that we read of it or told of it.
+    """One consignment and all statuses that we read of it or told of it, in the order they were stored.
 
-    `pallets`: numbers of those still on it. `barcodes`: (pallet number or None, state) of every barcode it has had.
+    `is_own`: the order is ours, not one that its network told us of. `pallets`: numbers of those still on it.
+    `barcodes`: (pallet number or None, state) of every barcode it has had.
     """
 
     network: str
@@ -125,10 +157,21 @@ class Tracked(NamedTuple):
     delivery_depot: str
     service: str
     network_updated_at: datetime | None
+    order_id: int
+    is_own: bool
+    collecting_depot: str
     pallets: list[int]
     barcodes: dict[str, tuple[int | None, str]]
     imported: list[Event]
     exported: list[Event]
+
+
+class Ending(NamedTuple):
+    """Where the goods are, when they were delivered if that is known, and the kinds of its documents."""
+
+    lifecycle_status: str
+    delivered_at: datetime | None
+    documents: list[str]
 
 
 class Exchange(NamedTuple):
@@ -191,19 +234,7 @@ def locked(conn: Connection, consignment_id: int) -> Tracked | None:
     )
     pallets = [number for (number,) in conn.execute(PALLETS, (consignment_id,))]
     known = {code: (pallet, state) for code, pallet, state in conn.execute(BARCODES, (consignment_id,))}
-    network, tracking_number, roles, delivery_depot, service, network_updated_at = row
-    return Tracked(
-        network,
-        tracking_number,
-        roles,
-        delivery_depot,
-        service,
-        network_updated_at,
-        pallets,
-        known,
-        imported,
-        exported,
-    )
+    return Tracked._make((*row, pallets, known, imported, exported))
 
 
 def _event(row: tuple[Any, ...]) -> Event:
@@ -232,10 +263,12 @@ def move_stops(conn: Connection, consignment_id: int, effects: Mapping[str, Stop
     """
     changes: dict[str, list[Any]] = {}
     for kind, *rest in conn.execute(STOPS, (consignment_id, list(effects))).fetchall():
-        held, (has_arrived, has_completed), effect = tuple(rest[:5]), rest[5:], effects[kind]
-        arrived = held[0] if has_arrived else (effect.arrived_at or held[0])
-        ending = held[1:] if has_completed or effect.completed_at is None else tuple(effect[1:])
-        new = (arrived, *ending)
+        held, (has_arrived, has_completed), effect = tuple(rest[:6]), rest[6:], effects[kind]
+        started = effect.started_at or held[0]
+        arrived = held[1] if has_arrived else (effect.arrived_at or held[1])
+        said = effect.completed_at, effect.outcome, effect.reason, effect.signatory
+        ending = held[2:] if has_completed or effect.completed_at is None else said
+        new = (started, arrived, *ending)
         if new != held:
             conn.execute(WRITE_STOP, (*new, consignment_id, kind))
             changes |= {
@@ -244,6 +277,23 @@ def move_stops(conn: Connection, consignment_id: int, effects: Mapping[str, Stop
                 if before != after
             }
     return changes
+
+
+def any_started(conn: Connection, consignment_id: int) -> bool:
+    """Whether somebody is under way to one of its stops, or has been there."""
+    return conn.execute(ANY_STARTED, (consignment_id,)).fetchone() is not None
+
+
+def expect(conn: Connection, consignment_id: int, eta_from: datetime, eta_to: datetime | None) -> dict[str, list[Any]]:
+    """When its network expects the delivery; kept unless the stop has started. Gives what changed."""
+    held = conn.execute(EXPECT, {"id": consignment_id, "from": eta_from, "to": eta_to}).fetchone()
+    if held is None:
+        return {}
+    return {
+        f"delivery.{field}": [_shown(before), _shown(after)]
+        for field, before, after in zip(("eta_from", "eta_to"), held, (eta_from, eta_to), strict=True)
+        if before != after
+    }
 
 
 def _shown(value: Any) -> Any:
@@ -256,9 +306,46 @@ def unknown_code(conn: Connection, network: str, code: str, day: date, events: i
     return bool(is_first)
 
 
-def polled(conn: Connection, consignment_id: int, at: datetime, ended_at: datetime | None) -> None:
-    """Keeps when the network was asked, and since when there is nothing more to wait for."""
-    conn.execute(POLLED, (consignment_id, at, ended_at))
+def is_first_day(conn: Connection, network: str, code: str) -> bool:
+    """Whether a code that nobody knows has been counted on one day only."""
+    [(days,)] = conn.execute(DAYS_UNKNOWN, (network, code)).fetchall()
+    return bool(days == 1)
+
+
+def give_pallets(conn: Connection, consignment_id: int) -> None:
+    """Tells of statuses with barcodes that were unknown which pallets they are of, as far as that is known now."""
+    conn.execute(GIVE_PALLETS, (consignment_id,))
+
+
+def take_roles(conn: Connection, consignment_id: int, roles: Sequence[str]) -> None:
+    """Writes our roles on a consignment whose network does not name its depots."""
+    conn.execute(TAKE_ROLES, (list(roles), consignment_id))
+
+
+def forget(conn: Connection, consignment_id: int) -> None:
+    """Removes what was read of a consignment that its network no longer has: dispatched anew it begins anew."""
+    for statement in FORGET:
+        conn.execute(statement, (consignment_id,))
+
+
+def ending(conn: Connection, consignment_id: int) -> Ending:
+    """What says whether there is anything left to wait for."""
+    [row] = conn.execute(ENDING, (consignment_id,)).fetchall()
+    return Ending(*row)
+
+
+def polled(
+    conn: Connection,
+    consignment_id: int,
+    at: datetime,
+    ended_at: datetime | None,
+    every: timedelta = timedelta(0),
+) -> None:
+    """Keeps when the network was asked, and since when there is nothing more to wait for.
+
+    Asked again within `every` after that, nothing is written that says the same.
+    """
+    conn.execute(POLLED, {"id": consignment_id, "at": at, "ended_at": ended_at, "every": every})
 
 
 def asked(conn: Connection, consignment_id: int, at: datetime) -> None:
