@@ -1,16 +1,17 @@
 """Fixtures of Nexus's tests."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
-from tests.conftest import NOW
+
+# Fixtures of its own, for tests of what calls Nexus.
+from tests.networks.nexus.clients import client_of, clock, nexus_client, serve  # noqa: F401
 from tests.networks.nexus.simulated import SimulatedNexus
 
 
 @pytest.fixture(scope="session")
 def served_nexus() -> Iterator[SimulatedNexus]:
-    served = SimulatedNexus(now=NOW - timedelta(minutes=1), traffic=False)
+    served = SimulatedNexus()
     yield served
     served.stop()
 

@@ -4,14 +4,17 @@ import base64
 import socket
 import threading
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import uvicorn
 from requests import Response, Session
+from tests.conftest import NOW
 
 from palletflow.networks.nexus.simulator import PASSWORD, USERS, create_app
 
 _DEADLINE_S = 30
+START = NOW - timedelta(minutes=1)
 
 
 class SimulatedNexus:
@@ -20,12 +23,12 @@ class SimulatedNexus:
     At the end of a test its violations must be empty, unless the test sets ``expect_violations``.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, now: datetime | None = START, traffic: bool = False) -> None:
         self._sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         self.root, self.foreign = (f"http://127.0.0.1:{one.getsockname()[1]}" for one in self._sockets)
         self.base_url = f"{self.root}/v1/"
         self.expect_violations = False
-        config = uvicorn.Config(create_app(**options), log_level="error", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(create_app(now=now, traffic=traffic), log_level="error", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": self._sockets})
         self._thread.start()
@@ -45,13 +48,13 @@ class SimulatedNexus:
 
     # Control
 
-    def control(self, path: str, **body: Any) -> Any:
+    def control(self, path: str, /, **body: Any) -> Any:
         """POST to a control path; its answer."""
         answer = self.session.post(f"{self.root}/_sim/{path}", json=body, timeout=_DEADLINE_S)
         assert answer.ok, answer.text
         return answer.json()
 
-    def look(self, path: str, **query: Any) -> Any:
+    def look(self, path: str, /, **query: Any) -> Any:
         """GET from a control path."""
         answer = self.session.get(f"{self.root}/_sim/{path}", params=query, timeout=_DEADLINE_S)
         assert answer.ok, answer.text
@@ -59,7 +62,7 @@ class SimulatedNexus:
 
     def reset(self, **body: Any) -> None:
         """As at first, but without the check of the pace: tests call as fast as they can."""
-        self.control("reset", **body)
+        self.control("reset", **{"seed": 1, "now": START.isoformat(), **body})
         self.control("options", rate_check=False)
         self.expect_violations = False
 
@@ -132,3 +135,50 @@ class SimulatedNexus:
         answer = self.call("GET", path, depot=depot, params=query)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+def create_body(sim: SimulatedNexus, number: str = "QG0000123", **changes: Any) -> dict[str, Any]:
+    """The body of a create that Nexus takes; ``changes``: path with ``__`` for dots, and value; None leaves it out."""
+
+    def id_of(lookup: str, name: str) -> int:
+        [found] = [row["id"] for row in sim.get(lookup, searchTerm=name, limit=100) if row["name"] == name]
+        return int(found)
+
+    pallet = {
+        "palletTypeID": id_of("palletTypes", "Full"),
+        "palletBaseID": id_of("palletBases", "Standard"),
+        "length": 120,
+        "width": 120,
+        "height": 220,
+        "weight": 400,
+        "limitedQuantityWeight": 0,
+        "doNotStack": False,
+    }
+    body: dict[str, Any] = {
+        "general": {
+            "consignmentTypeID": id_of("consignmentTypes", "Domestic"),
+            "customerID": "20001",
+            "customerReference": "PO-1",
+            "consignmentNumber": number,
+            "descriptionOfGoods": "Parts",
+            "limitedQuantities": False,
+            "notes": "",
+        },
+        "collectionInfo": {"serviceID": id_of("services", "Standard Collection"), "dueDate": "2026-07-13"},
+        "deliveryInfo": {"serviceID": id_of("services", "Premium"), "contact": "Goods in"},
+        "deliveryAddress": {
+            "countryID": id_of("countries", "United Kingdom"),
+            "name": "Receiver Ltd",
+            "line1": "1 Road",
+            "town": "Leeds",
+            "postcode": "LS9 8AA",
+            "telephone": "01632 960001",
+        },
+        "pallets": [pallet, {**pallet, "doNotStack": True}],
+    }
+    for path, value in changes.items():
+        place, *_, name = [body, *path.split("__")]
+        for part in path.split("__")[:-1]:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        place.pop(name, None) if value is None else place.update({name: value})
+    return body

@@ -136,7 +136,10 @@ class Consignment:
             if scanned >= barcodes:
                 complete[event.status] = max(complete.get(event.status, (event.at, 0, event)), (event.at, place, event))
         if complete:
-            _, _, self.status_event = max(complete.values(), key=lambda entry: entry[:2])
+            # Whatever else is known goes before the booking, even when it is told of an earlier time.
+            _, _, self.status_event = max(
+                complete.values(), key=lambda entry: (entry[2].status != "Booked", *entry[:2])
+            )
             self.status = self.status_event.status
         days = {name: day_of(entry[0]) for name, entry in complete.items()}
         self.manifest_day, self.collection_day = days.get("Manifested"), days.get("Collected")

@@ -165,7 +165,7 @@ def _consignment(request: Request, form: _Form) -> Consignment:
         delivery_service=service["deliveryInfo"],
         goods=form.text("general.descriptionOfGoods", 100),
         limited=form.flag("general.limitedQuantities"),
-        notes=form.text("general.notes", 250),
+        notes=form.text(request.simulation.options["notes_path"], 250),
         start_window=start,
         end_window=end,
     )

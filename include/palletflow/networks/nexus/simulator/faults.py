@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from .replies import CUT, SILENT, Refused, Reply, answer, html, refusal
-from .writing import without
+from .writing import to_json, without
 
 # Effect: its options with their defaults. ``accept``: whether the network carries the request out all the same.
 EFFECTS: dict[str, dict[str, Any]] = {
@@ -21,6 +21,7 @@ EFFECTS: dict[str, dict[str, Any]] = {
     "json": {"accept": True, "status": 200, "body": {}},
     "with_status": {"status": 200},
     "without": {"fields": []},
+    "redirect": {"status": 302, "location": ""},
     "repeat_row": {},
     "insert_row": {},
     "oversize": {"mb": 26, "announced": True},
@@ -135,7 +136,9 @@ def after(fault: Fault, reply: Reply, now: datetime, trace: str) -> Reply:
         case "with_status":
             return replace(reply, status=options["status"])
         case "without":
-            return replace(reply, body=json.dumps(without(json.loads(reply.body), options["fields"])).encode())
+            return replace(reply, body=to_json(without(json.loads(reply.body or b"null"), options["fields"])))
+        case "redirect":
+            return Reply(options["status"], headers={"Location": options["location"]})
         case "oversize":
             body = _JPEG_START.ljust(round(options["mb"] * 1024 * 1024), b"\0")
             return Reply(200, body, "image/jpeg", manner="answered" if options["announced"] else "unannounced")

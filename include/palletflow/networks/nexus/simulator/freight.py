@@ -12,7 +12,7 @@ from typing import Any, Literal
 from .clock import LONDON, add_working_days
 from .consignment import Address, Consignment, Pallet
 from .lookups import DELIVERY_SERVICES
-from .members import CUSTOMERS, DEPOTS, depots_of
+from .members import CUSTOMERS, DEPOTS, OUR_DEPOTS, depots_of
 
 Role = Literal["requesting", "collecting", "delivery", "none"]
 ROLES: tuple[Role, ...] = ("requesting", "collecting", "delivery", "none")
@@ -71,7 +71,8 @@ def consignment(
     if network not in member.networks:
         raise ValueError(f"{depot} is not a member of {network}")
     role = role or rng.choices(ROLES, _ROLE_SHARES)[0]
-    others = [code for code in depots_of(network) if code != depot]
+    # Not between two depots of ours unless that is asked for: other rules hold then (section 8.1).
+    others = [code for code in depots_of(network) if code not in OUR_DEPOTS]
     collector, receiver = rng.sample(others, 2)
     originating, collecting, delivery = {
         "requesting": (depot, depot, receiver),

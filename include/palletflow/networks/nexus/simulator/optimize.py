@@ -11,12 +11,12 @@ from .wire import Request
 
 def optimize(request: Request) -> Reply:
     """``POST /optimize/etas``: every ETA is accepted or rejected by itself; the last ``calculatedAt`` wins."""
-    simulation = request.simulation
-    if request.path != "optimize/etas" or simulation.options["optimize"] == "off":
+    simulation, options = request.simulation, request.simulation.options
+    if request.path != f"optimize/{options['optimize_path']}".lower() or options["optimize"] == "off":
         raise Refused(404)
     if request.method != "POST":
         raise Refused(405)
-    if request.headers.get("x-api-key") != OPTIMIZE_KEY:
+    if request.headers.get(options["optimize_key_header"]) != OPTIMIZE_KEY:
         raise Refused(401)
     body = request.json()
     etas = body.get("etas")

@@ -45,6 +45,9 @@ _DEFAULTS: dict[str, Any] = {
     "label_delay_s": 0,
     "upload_mb": 10,
     "unclean_share": 0.06,  # share of deliveries by others that do not end with Delivered
+    "notes_path": "general.notes",
+    "optimize_path": "etas",
+    "optimize_key_header": "X-Api-Key",
     "foreign_url": "",  # address of the second listener; it survives a reset
     "client_depots": list(OUR_DEPOTS),  # depots whose legs are reported by the client, not by the network itself
     "null_fields": [],

@@ -19,8 +19,10 @@ from .samples import Media, sample
 
 _SLOT = timedelta(minutes=30)
 # Sample traffic is complete for this long before the simulator started.
-_HISTORY = timedelta(days=3)
+_HISTORY = timedelta(days=5)
 _OFFICE_HOURS = range(6, 18)
+# How often a slot has no, one or two bookings of a depot.
+_WORKING, _RESTING = (50, 35, 15), (85, 15)
 _INTERNATIONAL_SHARE = 0.03
 _OUTCOMES = ("Refused", "Failed Delivery", "Damaged", "Short")
 _SIGNATORIES = ("J MARSH", "A COLE", "P DHILLON", "S WARD", "M OKAFOR", "T BRIGGS")
@@ -86,10 +88,10 @@ def _slot(at: datetime) -> int:
 def _bookings(seed: int, slot: int) -> Iterator[tuple[datetime, str, random.Random]]:
     start = datetime.fromtimestamp(slot * _SLOT.total_seconds(), UTC)
     local = start.astimezone(LONDON)
-    most = 2 if local.hour in _OFFICE_HOURS and local.weekday() < 5 else 1
+    shares = _WORKING if local.hour in _OFFICE_HOURS and local.weekday() < 5 else _RESTING
     for depot in OUR_DEPOTS:
         rng = random.Random(f"nexus|{seed}|{depot}|{slot}")
-        for _ in range(rng.randint(0, most)):
+        for _ in range(rng.choices(range(len(shares)), shares)[0]):
             yield start + timedelta(seconds=rng.randrange(int(_SLOT.total_seconds()))), depot, rng
 
 
@@ -104,7 +106,7 @@ def _course(one: Consignment, rng: random.Random, unclean_share: float) -> list[
     arrived = left_hub + timedelta(minutes=rng.randint(90, 200))
     level = next(days for name, days in LEAD_DAYS.items() if one.delivery_service.startswith(name))
     promised = one.due or add_working_days(collected_on, level).isoformat()
-    day = max(date.fromisoformat(promised), add_working_days(day_of_month(arrived), 0))
+    day = max(date.fromisoformat(promised), add_working_days(arrived.astimezone(LONDON).date(), 0))
     loaded = max(_local(day, 7), arrived) + timedelta(minutes=rng.randint(5, 90))
     at_stop = loaded + timedelta(minutes=rng.randint(40, 420))
     outcome = rng.choice(_OUTCOMES) if rng.random() < unclean_share else "Delivered"
@@ -118,11 +120,6 @@ def _course(one: Consignment, rng: random.Random, unclean_share: float) -> list[
         (loaded, "Out for Delivery", one.delivery),
         (at_stop, outcome, one.delivery),
     ]
-
-
-def day_of_month(at: datetime) -> date:
-    """The day in Europe/London."""
-    return date.fromisoformat(day_of(at))
 
 
 def _happen(network: Network, one: Consignment, status: str, at: datetime, depot: str | None, signatory: str) -> None:
