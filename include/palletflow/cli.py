@@ -18,7 +18,7 @@ from palletflow.checked_yaml import FileFault
 from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
 from palletflow.network_errors import NetworkError
-from palletflow.store import migrate, quarantine, work_items
+from palletflow.store import migrate, missing_pods, quarantine, work_items
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 from palletflow.store.quarantine import NotInQuarantine, Quarantined
 
@@ -89,12 +89,24 @@ def _parser() -> argparse.ArgumentParser:
     owed.add_argument("network", choices=network_names())
     owed.add_argument("--since", type=date.fromisoformat, help="delivered since this day, e.g. 2026-07-01 (30 days)")
     owed.set_defaults(command=_compliance)
+
+    pods = commands.add_parser("missing-pods", help="list deliveries by others for us whose POD nobody has")
+    pods.add_argument("--network", choices=network_names())
+    pods.add_argument("--hours", type=_hours, default=48.0, help="delivered longer ago than that (48)")
+    pods.set_defaults(command=_missing_pods)
     return parser
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", choices=network_names())
     parser.add_argument("--reason", metavar="CODE", help="e.g. UNKNOWN_CUSTOMER")
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 <= hours <= 100_000:
+        raise ValueError(text)
+    return hours
 
 
 def _work_filters(parser: argparse.ArgumentParser) -> None:
@@ -202,6 +214,20 @@ def _compliance(options: argparse.Namespace) -> None:
     for one in found:
         print(f"{one.tracking_number:<14} {one.at:%Y-%m-%d %H:%M} UTC  misses {', '.join(one.missing)}")
     print(f"{len(found)} consignments since {since} are not compliant")
+
+
+def _missing_pods(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        found = missing_pods.missing_pods(conn, datetime.now(UTC) - timedelta(hours=options.hours), options.network)
+    for one in found:
+        parked = f"; could not be used: {'; '.join(one.parked)}" if one.parked else ""
+        print(
+            _plain(
+                f"{one.tracking_number:<14} {one.delivered_at:%Y-%m-%d %H:%M} UTC  {one.network}, order {one.order_id} "
+                f"({one.reference or 'no reference'}), delivered by {one.delivery_depot or 'an unknown depot'}{parked}"
+            )
+        )
+    print(f"{len(found)} deliveries of more than {options.hours:g} hours ago have no POD")
 
 
 def _work_list(options: argparse.Namespace) -> None:

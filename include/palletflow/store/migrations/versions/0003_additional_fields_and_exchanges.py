@@ -58,14 +58,14 @@ CREATE TABLE document_exchanges (
     sha256         bytea    CHECK (length(sha256) = 32),
     -- The network's id of it, NULL while it is not known.
     network_id     text     CHECK (network_id <> ''),
-    -- Fetches that failed, what was wrong with the last, and the request for documents that it was made for.
+    -- Transfers that failed for the request `asked`, and what was wrong with the last.
     tries          smallint NOT NULL DEFAULT 0,
     reason         text,
     asked          text     NOT NULL DEFAULT '',
     begun_at       timestamptz NOT NULL DEFAULT now(),
     done_at        timestamptz,
     given_up_at    timestamptz,
-    CHECK (number IS NULL OR direction = 'sent'),
+    CHECK ((direction = 'sent') = (number IS NOT NULL)),
     CHECK (done_at IS NULL OR given_up_at IS NULL),
     CHECK (given_up_at IS NULL OR reason IS NOT NULL),
     UNIQUE (consignment_id, network_id),
