@@ -82,6 +82,8 @@ class Server:
         return [request for request in self.all_requests if request.is_login]
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would let one more connection in
         self._listener.close()
         for connection in self._open:
             connection.close()
