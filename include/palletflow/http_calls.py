@@ -34,6 +34,14 @@ class Body(io.BytesIO):
         return super().read(size)
 
 
+class Session(requests.Session):
+    """A session for calls with allow_redirects=False. Its Location stays a text: one that is no address is no error."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Nowhere: requests works the target out even when it is not to follow it."""
+        return None
+
+
 def content(answer: requests.Response, most_bytes: int, within_s: float = math.inf) -> bytes | None:
     """The body of a streamed answer; None when it is larger than allowed. Raises RequestException.
 

@@ -727,6 +727,7 @@ UNREADABLE = {
     "503": answered(503, ""),
     "504": answered(504, '{"httpMessage": "Gateway Timeout"}'),
     "redirect": answered(302, "", Location="http://127.0.0.1:9/elsewhere"),
+    "redirect to no address": answered(302, "", Location="https://[::1/elsewhere"),
     "broken compression": answered(200, b"no gzip", Content_Encoding="gzip"),
     "no HTTP": b"220 mail.example.com ESMTP\r\n",
     "nothing": b"",

@@ -9,7 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 import urllib3
 
-from palletflow.http_calls import Body, Secrets, content, reason
+from palletflow.http_calls import Body, Secrets, Session, content, reason
 from palletflow.network_errors import NetworkError, NotSent
 from palletflow.networks.nexus import answers, error_bodies
 from palletflow.networks.nexus.answers import Answer, Request
@@ -45,7 +45,7 @@ class Exchange:
         self.connection, self.secrets = connection, secrets
         self._budget, self._cap_s, self._clock = budget, cap_s, clock
         self._timeout = (connect_timeout_s, read_timeout_s)
-        self._session = requests.Session()
+        self._session = Session()
         # No cookie is kept, so none goes anywhere (contract 1.7).
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=MOST_IN_FLIGHT)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from palletflow.http_calls import Body, content, in_any_form, reason, retry_after, shown
+from palletflow.http_calls import Body, Session, content, in_any_form, reason, retry_after, shown
 from palletflow.intake.folding import fold
 from palletflow.network_errors import (
     AuthFailed,
@@ -95,7 +95,7 @@ class PalletforceClient:
         self._aliases = aliases
         self._sleep, self._jitter = sleep, jitter
         self._key = in_any_form(settings.access_key)
-        self._session = requests.Session()
+        self._session = Session()
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.max_in_flight)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
