@@ -4,7 +4,7 @@ Everything about one consignment is done under its row's lock, so that an import
 people follow each other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -37,6 +37,21 @@ WHERE c.network = %(network)s AND c.tracking_number IS NOT NULL AND (c.registere
         AND (other.registered OR (NOT c.registered AND other.id < c.id)))
 ORDER BY p.polled_at NULLS FIRST, c.id
 """  # noqa: S608 - names are our own constants
+# What is not delivered yet first; of the others those whose documents are still looked for.
+OPEN = f"""
+SELECT c.id, c.tracking_number
+FROM consignments c
+LEFT JOIN tracking_polls p ON p.consignment_id = c.id
+CROSS JOIN LATERAL (SELECT c.lifecycle_status IN ('DELIVERED', 'CANCELLED') AS has_ended) lifecycle
+WHERE c.network = %(network)s AND c.registered AND c.tracking_number <> ALL (%(besides)s)
+  AND (p.polled_at IS NULL OR p.polled_at <= %(polled_before)s)
+  AND coalesce(c.delivery_date, c.collection_date, c.created_at::date) > %(now)s::date - %(max_days)s
+  AND coalesce({ASKER}, (%(ours)s::text[])[1]) = ANY (%(depots)s)
+  AND (NOT has_ended OR EXISTS (
+      SELECT FROM work_items w
+      WHERE (w.network, w.kind, w.key) = (c.network, %(chase)s, c.id::text) AND w.parked_at IS NULL))
+ORDER BY has_ended, p.polled_at NULLS FIRST, c.id LIMIT %(most)s
+"""  # noqa: S608
 ASKED_BY = f"""
 SELECT {ASKER} FROM consignments c WHERE c.network = %(network)s AND c.tracking_number = %(tracking_number)s
 ORDER BY c.registered DESC, c.id LIMIT 1
@@ -95,6 +110,11 @@ WHERE (new.consignment_id, new.kind) = (%(id)s, 'delivery')
   AND coalesce(held.started_at, held.arrived_at, held.completed_at) IS NULL
   AND (held.eta_from, held.eta_to) IS DISTINCT FROM (%(from)s::timestamptz, %(to)s::timestamptz)
 RETURNING held.eta_from, held.eta_to
+"""
+UNTOLD = """
+SELECT FROM consignments WHERE id = %(id)s AND our_roles && ARRAY['collecting', 'delivery']
+  AND EXISTS (SELECT FROM movements WHERE consignment_id = %(id)s)
+  AND NOT EXISTS (SELECT FROM tracking_events WHERE consignment_id = %(id)s AND direction = 'exported')
 """
 # A barcode may become known after a status was read with it.
 GIVE_PALLETS = """
@@ -210,6 +230,39 @@ def due(
     return [Due(*row) for row in conn.execute(DUE, values)]
 
 
+def still_open(
+    conn: Connection,
+    network: str,
+    depots: Collection[str],
+    ours: Sequence[str],
+    *,
+    besides: Collection[str],
+    chase: str,
+    now: datetime,
+    polled_before: datetime,
+    max_days: int,
+    most: int,
+) -> list[Due]:
+    """The registered consignments to ask for as one of `depots` that have not ended, the longest not asked for first.
+
+    `ours`: all depots of ours in the network; the first asks for what none of them takes part in. `besides`: numbers
+    left out. `chase`: the kind of work that looks for documents; what it looks for counts as open. None is asked for
+    more than `max_days` after its delivery was due.
+    """
+    values = {
+        "network": network,
+        "depots": list(depots),
+        "ours": list(ours),
+        "besides": list(besides),
+        "chase": chase,
+        "now": now,
+        "polled_before": polled_before,
+        "max_days": max_days,
+        "most": most,
+    }
+    return [Due(*row) for row in conn.execute(OPEN, values)]
+
+
 def asker(conn: Connection, network: str, tracking_number: str, ours: Sequence[str]) -> str | None:
     """The depot of ours that asks for this number; None when we hold no such consignment, or none of ours does."""
     values = {"network": network, "tracking_number": tracking_number, "ours": list(ours)}
@@ -277,6 +330,17 @@ def move_stops(conn: Connection, consignment_id: int, effects: Mapping[str, Stop
                 if before != after
             }
     return changes
+
+
+def order_of(conn: Connection, consignment_id: int) -> int | None:
+    """The order that a consignment belongs to, for good; None when there is no such consignment any more."""
+    row = conn.execute("SELECT order_id FROM consignments WHERE id = %s", (consignment_id,)).fetchone()
+    return row[0] if row else None
+
+
+def is_untold(conn: Connection, consignment_id: int) -> bool:
+    """Whether our people reported something of it and nothing was ever kept to tell its network."""
+    return conn.execute(UNTOLD, {"id": consignment_id}).fetchone() is not None
 
 
 def any_started(conn: Connection, consignment_id: int) -> bool:
