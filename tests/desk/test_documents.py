@@ -43,7 +43,7 @@ def test_a_document_is_added_once_and_comes_back_as_it_was(api):
         (b"", {}, "body"),
         (PDF, {"kind": "LABEL"}, "kind"),
         (PDF, {"consignment_id": 999}, "consignment_id"),
-        (PDF, {"pallet_number": 1}, "pallet_number"),
+        (PDF, {"pallet_number": 9}, "pallet_number"),
     ],
 )
 def test_what_is_no_document_is_refused(api, data, query, field):

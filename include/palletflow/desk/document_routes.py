@@ -55,18 +55,23 @@ def add(
     name: Annotated[
         str, Query(min_length=1, max_length=200, description="A file name; made safe and given the right ending.")
     ],
-    consignment_id: Annotated[int | None, Query(ge=1, le=2**62, description="When it is of one consignment.")] = None,
+    consignment_id: Annotated[
+        int | None, Query(ge=1, le=2**62, description="Whose it is; empty: the whole order's, or its only one's.")
+    ] = None,
     pallet_number: Annotated[int | None, Query(ge=1, le=99)] = None,
 ) -> shown.Document:
     """Adds a document: its bytes are the body. PDF, JPEG, PNG, TIFF, GIF and ZPL are taken; what it is, is seen from
     the bytes and not from its name. The same document again is the same document."""
     media_type = media.sniff(data)
     faults = []
+    of_order = order_reading.consignments_of_order(within.conn, order_id)
+    if consignment_id is None and len(of_order) == 1:
+        [consignment_id] = of_order
     if not 1 <= len(data) <= MOST_BYTES:
         faults.append(Fault("body", "size", f"a document has 1 to {MOST_BYTES:,} bytes, not {len(data):,}"))
     elif media_type is None:
         faults.append(Fault("body", "media_type", "is none of PDF, JPEG, PNG, TIFF, GIF, ZPL"))
-    if consignment_id and consignment_id not in order_reading.consignments_of_order(within.conn, order_id):
+    if consignment_id and consignment_id not in of_order:
         faults.append(Fault("consignment_id", "unknown", f"the order has no consignment {consignment_id}"))
     if pallet_number and not consignment_id:
         faults.append(Fault("pallet_number", "together", "say of which consignment"))
