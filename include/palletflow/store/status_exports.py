@@ -60,6 +60,11 @@ SENT = """
 UPDATE tracking_events SET sent_at = now(), refused_at = NULL, refusal = NULL WHERE id = ANY (%s) AND sent_at IS NULL
 """
 REFUSED = "UPDATE tracking_events SET refused_at = now(), refusal = %s WHERE id = %s AND sent_at IS NULL"
+KEPT = """
+SELECT id, code, status, occurred_at, sent_at IS NOT NULL, coalesce(refusal, '') FROM tracking_events
+WHERE consignment_id = %s AND direction = 'exported' ORDER BY id
+"""
+HOLD = "UPDATE tracking_events SET refused_at = NULL, refusal = %s WHERE id = ANY (%s) AND sent_at IS NULL"
 # A pallet has a code when we sent it, or when the network showed it to us; delivery order and total only we can give.
 COMPLIANCE = """
 SELECT c.id, c.tracking_number, c.our_roles, c.requesting_depot, delivery.completed_at, pickup.completed_at,
@@ -113,6 +118,20 @@ class ExportFacts(NamedTuple):
     told: set[tuple[int | None, str, datetime]]
 
 
+class Kept(NamedTuple):
+    """A status that the network has, or should have, from us. `status` is ours for it.
+
+    `refusal`: why it has not gone, "" when it has or may have.
+    """
+
+    id: int
+    code: str
+    status: str
+    at: datetime
+    is_sent: bool
+    refusal: str
+
+
 class DeliveryOrder(NamedTuple):
     """Where a delivery stands on its route among those of the network: as a stop and as a consignment, from 1."""
 
@@ -164,6 +183,16 @@ def write(conn: Connection, consignment_id: int, elements: Sequence[Mapping[str,
     """
     rows = (conn.execute(WRITE, {**element, "consignment_id": consignment_id}).fetchone() for element in elements)
     return {position: int(row[0]) for position, row in enumerate(rows) if row}
+
+
+def kept(conn: Connection, consignment_id: int) -> list[Kept]:
+    """What was ever kept to be told of a consignment, oldest first."""
+    return [Kept(*row) for row in conn.execute(KEPT, (consignment_id,))]
+
+
+def hold(conn: Connection, ids: Sequence[int], reason: str | None) -> None:
+    """Keeps why statuses have not gone yet; None: they go now, so that from here on they may have arrived."""
+    conn.execute(HOLD, (reason, list(ids)))
 
 
 def answered(conn: Connection, sent: Sequence[int], refused: Mapping[int, str]) -> None:

@@ -79,6 +79,11 @@ class Rules:
             return None
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one status of Nexus's."""
+    return _folded(one) == _folded(other)
+
+
 def _folded(name: str) -> str:
     return " ".join(name.casefold().split())
 
@@ -195,7 +200,7 @@ def _moment_of(status: Status, reply: Reply, rules: Rules, now: datetime) -> dat
 
 def changed(held: Sequence[Event], now_shown: Event | None) -> list[Event]:
     """What a consignment shows, unless that is the last we heard of it. `held`: as they were stored [NX-2.8-2]."""
-    if now_shown is None or (held and _folded(held[-1].code) == _folded(now_shown.code)):
+    if now_shown is None or (held and same_name(held[-1].code, now_shown.code)):
         return []
     return [now_shown]
 
@@ -222,8 +227,7 @@ def _key(event: Event) -> tuple[str, str, datetime | None]:
 def is_echo(event: Event, told: Iterable[Event], *, timed: bool) -> bool:
     """Whether we told Nexus this ourselves [NX-8-27]. `timed`: the event's time is Nexus's and not our guess."""
     return any(
-        _folded(event.code) == _folded(one.code)
-        and (not timed or event.estimated or _apart(event.at, one.at) <= ECHO_WINDOW)
+        same_name(event.code, one.code) and (not timed or event.estimated or _apart(event.at, one.at) <= ECHO_WINDOW)
         for one in told
     )
 
