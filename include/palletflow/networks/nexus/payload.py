@@ -131,9 +131,9 @@ def build(
             **_filled(
                 contact=facts.delivery.contact,
                 email=facts.notification_email,
-                dueDate=due and formats.write_day(due),
-                startWindow=when.start and formats.write_time(when.start),
-                endWindow=when.end and formats.write_time(when.end),
+                dueDate=formats.write_day(due) if due else "",
+                startWindow=formats.write_time(when.start) if when.start else "",
+                endWindow=formats.write_time(when.end) if when.end else "",
             ),
         },
         "deliveryAddress": _address(facts.delivery, ids),
@@ -199,7 +199,7 @@ def _place(address: Address) -> tuple[str, ...]:
     return tuple("".join(sign for sign in part.casefold() if sign.isalnum()) for part in parts)
 
 
-def _filled(**values: str | None) -> Body:
+def _filled(**values: str) -> Body:
     """Those that have something."""
     return {name: value for name, value in values.items() if value}
 

@@ -27,6 +27,7 @@ from palletflow.networks.nexus.form import (
 )
 from palletflow.networks.nexus.origin import ACCOUNTS, FORTEC, PALLEX
 from palletflow.networks.nexus.services import BEFORE_NOON, BOOK_IN, SPECIFIC_DAY, TIMED, WINDOWS
+from palletflow.orders.calendar import SATURDAY
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import Company
 
@@ -81,8 +82,8 @@ def preflight(
 ) -> list[Fault]:
     """Everything that keeps a consignment from being sent, before any call [NX-4-7, NX-4-8].
 
-    `resource`: the one on its trip. `accounts`: its customer's, by network. `connection_fault`: why its depot's connection cannot be used, "" when it can. `cross_network`: the connection
-    allows an origin that is not the network's.
+    `resource`: the one on its trip. `accounts`: its customer's, by network. `connection_fault`: why its depot's
+    connection cannot be used, "" when it can. `cross_network`: it allows an origin that is not the network's.
     """
     network = form.networks.get(resource, "")
     return [
@@ -480,7 +481,7 @@ def _dates(facts: ConsignmentFacts, form: Form) -> Iterator[Fault]:
                 "Correct the dates, or choose a faster service",
             )
     fixed = booked or wanted
-    if service.level == SPECIFIC_DAY and fixed and fixed.weekday() >= services.SATURDAY and not form.sd_weekend:
+    if service.level == SPECIFIC_DAY and fixed and fixed.weekday() >= SATURDAY and not form.sd_weekend:
         yield Fault(
             "NX114",
             "delivery_date",
