@@ -5,7 +5,7 @@ Pure. Nothing is refused here: what is not there, or of another shape, is empty.
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from palletflow.intake.template import Template, first_filled
 
 # Of a record we read: names that Nexus gave only as ids, by look-up and id. Kept with it, so that it can be read again.
 LOOKED_UP = "lookedUp"
+# Beside the look-ups: pallet types, by id, that Nexus calls international.
+INTERNATIONAL = "internationalPalletTypes"
 # Where a consignment is: the history tells all of it, so that nothing else needs to be read when only these change.
 MOVING = ("status", "status_id", "collected_on", "delivered_at", "estimated_date", "estimated_time")
 
@@ -29,12 +31,17 @@ class Summary(NamedTuple):
         """Both as one."""
         return self.rest + self.moving
 
+    def has_only_moved(self, digest: bytes | None) -> bool:
+        """Whether, since a row had this digest, nothing but where the consignment is has changed."""
+        return digest is not None and digest.startswith(self.rest)
+
 
 class Reading:
     """How records are read by one template."""
 
-    def __init__(self, template: Template) -> None:
-        self._template = template
+    def __init__(self, template: Template, version: bytes = b"") -> None:
+        """`version`: changes whenever the same record could come to mean something else."""
+        self._template, self._version = template, version
         self._pallet = {part: first_filled(paths) for part, paths in template.sections["pallet"].items()}
         self._excluded = {name.casefold() for name in template.sections["hash"]["exclude"]}
         self._moving = {path.split(".", 1)[0].casefold() for name in MOVING for path in template.places[name]}
@@ -49,7 +56,7 @@ class Reading:
         folded = self.reply(row).folded
         kept = {name: value for name, value in folded.items() if name not in self._excluded}
         return Summary(
-            _digest({name: value for name, value in kept.items() if name not in self._moving}),
+            _digest({name: value for name, value in kept.items() if name not in self._moving}, self._version),
             _digest({name: value for name, value in kept.items() if name in self._moving}),
         )
 
@@ -117,11 +124,5 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _digest(content: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).digest()
-
-
-def without(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """A mapping without some of its keys, whatever their case."""
-    left_out = {name.casefold() for name in names}
-    return {name: value for name, value in values.items() if name.casefold() not in left_out}
+def _digest(content: Mapping[str, Any], version: bytes = b"") -> bytes:
+    return hashlib.sha256(version + json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).digest()

@@ -24,8 +24,10 @@ ALTER TABLE dispatch_tasks ADD COLUMN sent_digest bytea;
 CREATE TABLE listed_records (
     network    text     NOT NULL,
     record_key text     NOT NULL,
-    -- NULL: it has not been taken in yet.
+    -- Of its row in the list. NULL: it was read without one.
     digest     bytea,
+    -- Of what was made of it when it was read whole. NULL: it has not been taken in yet.
+    content    bytea,
     -- Readings in a row that could not be taken in.
     tries      smallint NOT NULL DEFAULT 0,
     read_at    timestamptz NOT NULL,

@@ -1,0 +1,232 @@
+"""Takes consignments in: reads each whole with its history, stores what it becomes, then what its statuses say.
+
+Contract 7.3 and 7.4. Interrupted anywhere and repeated it ends the same: what is stored already is recognised, and a
+consignment counts as read only once all of it is stored.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from palletflow.deployment import Deployment
+from palletflow.intake.flow import Intake, Translated
+from palletflow.intake.template import Fault
+from palletflow.network_errors import NetworkError, NotFound, Rejected, UnknownOutcome
+from palletflow.networks.nexus.errors import NexusProtocolError
+from palletflow.networks.nexus.looking_up import LookingUp
+from palletflow.networks.nexus.mapper import Mapper
+from palletflow.networks.nexus.record import LOOKED_UP
+from palletflow.networks.nexus.status_import import store_statuses
+from palletflow.networks.nexus.work import NETWORK, Access
+from palletflow.store import barcodes, consignments, imports, listed_records, orders, tracking
+from palletflow.store.connection import Connection
+from palletflow.store.imports import NO_RECORDS, Batch, Counts
+
+# What may be wrong with one consignment alone; anything else concerns the connection.
+OF_ONE = (Rejected, NotFound, UnknownOutcome)
+History = list[dict[str, Any]] | None
+
+
+class Whole(NamedTuple):
+    """One consignment as Nexus has it at `read_at`. `trouble`: why its history could not be read."""
+
+    key: str
+    record: dict[str, Any]
+    history: History
+    trouble: NetworkError | None
+    read_at: datetime
+    translated: Translated
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether nothing can be made of the record itself."""
+        return bool(self.translated.faults)
+
+
+class ConsignmentImport:
+    """One run's way of taking consignments in.
+
+    `counts`: what became of them; `events`: statuses that were new; `calls`: how often Nexus was asked; `warnings`
+    counts what a person should see, by text.
+    """
+
+    def __init__(
+        self, conn: Connection, access: Access, plan: Deployment, batch: Batch, clock: Callable[[], datetime]
+    ) -> None:
+        """`batch`: where what is stored came from; its `fetched_at` is that of each reading."""
+        self._conn, self._access, self._plan, self._clock = conn, access, plan, clock
+        self._batch = batch._replace(keeps_given=True)
+        self._source = f"{NETWORK} {batch.stream} {batch.party}"
+        self._mapper: Mapper = access.mapper
+        self.wants_statuses = plan.network(NETWORK).switches.status_import
+        self._looking_up = LookingUp(access.lookups, access.client.wire)
+        self.counts: Counts = NO_RECORDS
+        self.events = self.calls = 0
+        self.warnings: Counter[str] = Counter()
+
+    def read(self, key: str) -> Whole:
+        """Reads one consignment and its history [NX-7-11]. Raises NetworkError when it cannot be read."""
+        client, read_at = self._access.client, self._clock()
+        self.calls += 1
+        reply = client.get(int(key))
+        found = self._mapper.key(reply)
+        if found != key:
+            detail = f"answered with consignmentID {found or 'none'} in place of {key}"
+            raise NexusProtocolError(client.settings.connection, f"GET {client.wire.path('get', int(key))}", detail)
+        names = self._looking_up.names(self._conn, self._mapper.reading.reply(reply))
+        for lookup, why in self._looking_up.gone.items():
+            self.warnings[f"{lookup} cannot be looked up: {why}"] = 1
+        record = {**reply, LOOKED_UP: names} if names else reply
+        history, trouble = None, None
+        try:
+            history = self.history(key)
+        except OF_ONE as error:
+            trouble = error
+        return Whole(key, record, history, trouble, read_at, self._mapper.translate(record))
+
+    def history(self, key: str) -> History:
+        """The history of one consignment; None also when statuses are not imported here. Raises NetworkError."""
+        if not self.wants_statuses:
+            return None
+        self.calls += 1
+        return self._access.client.history(int(key))
+
+    def store(self, wholes: Sequence[Whole]) -> dict[str, NetworkError | None]:
+        """Stores consignments and their statuses; by key those that are to be read again, with the error if one is why.
+
+        Bad ones are quarantined and stop no other.
+        """
+        changed = self._changed(wholes)
+        try:
+            self._import(changed)
+        except psycopg.DataError as error:
+            if len(changed) == 1:
+                reason = f"the order store does not take it ({str(error).splitlines()[0]})"
+                self.park(changed[0].record, Fault("NOT_STORABLE", "", reason), changed[0].read_at)
+                return {changed[0].key: None}
+            again: dict[str, NetworkError | None] = {}
+            for whole in wholes:
+                again |= self.store([whole])
+            return again
+        same = len(wholes) - len(changed)
+        self.counts = self.counts.plus(NO_RECORDS._replace(records=same, unchanged=same))
+        return self._store_statuses(wholes)
+
+    def store_moved(self, due: tracking.Due, row: Mapping[str, Any], history: History, read_at: datetime) -> None:
+        """Stores what the history says of a consignment of ours whose row says that it has moved."""
+        news = store_statuses(
+            self._conn,
+            due.consignment_id,
+            row,
+            history,
+            access=self._access,
+            plan=self._plan,
+            read_at=read_at,
+            actor=self._batch.actor,
+            source=self._source,
+        )
+        self.events += news.events
+        self.warnings.update(dict.fromkeys(news.warnings, 1))
+
+    def park(self, raw: Any, fault: Fault, read_at: datetime) -> None:
+        """Quarantines a record for a reason that is not in the record itself [NX-7-12]."""
+        intake = Intake(self._conn, NETWORK, _Refusing(self._mapper, fault))
+        intake.add([raw], read_at)
+        self.counts = self.counts.plus(intake.store(self._batch._replace(fetched_at=read_at)))
+
+    def _changed(self, wholes: Sequence[Whole]) -> list[Whole]:
+        """Those that become something else than what is stored [NX-7-9]."""
+        keys = [whole.key for whole in wholes]
+        known = listed_records.read(self._conn, NETWORK, keys)
+        # One that we dispatched ourselves has not been imported before, whatever became of its record.
+        imported = imports.digests(self._conn, NETWORK, keys)
+        return [
+            whole
+            for whole in wholes
+            if whole.is_bad
+            or whole.key not in imported
+            or whole.key not in known
+            or known[whole.key].content != self._content(whole)
+        ]
+
+    def _content(self, whole: Whole) -> bytes:
+        translated = whole.translated
+        if translated.consignment:
+            return self._mapper.digest(translated.consignment)
+        return hashlib.sha256(self._mapper.version + repr(translated.left_out).encode(errors="replace")).digest()
+
+    def _import(self, changed: Sequence[Whole]) -> None:
+        """Stores what consignments have become, in one transaction with the digests of it."""
+        if not changed:
+            return
+        keys, read_at = [whole.key for whole in changed], changed[0].read_at
+        held = {due.tracking_number for due in tracking.holders(self._conn, NETWORK, keys)}
+        intake = Intake(self._conn, NETWORK, self._mapper)
+        with self._conn.transaction():
+            for whole in changed:
+                intake.add([whole.record], whole.read_at)
+            counts = intake.store(self._batch._replace(fetched_at=read_at))
+            good = {whole.key: whole for whole in changed if whole.translated.consignment}
+            holders = tracking.holders(self._conn, NETWORK, good)
+            self._take_barcodes(holders, good)
+            for due in holders:
+                if due.tracking_number not in held:
+                    self._flag(due.consignment_id, good[due.tracking_number])
+            contents = {whole.key: self._content(whole) for whole in changed if not whole.is_bad}
+            listed_records.taken_in(self._conn, NETWORK, contents, read_at)
+        self.counts = self.counts.plus(counts)
+        self.warnings.update(intake.warnings)
+
+    def _take_barcodes(self, holders: Sequence[tracking.Due], good: Mapping[str, Whole]) -> None:
+        """Nexus gives the barcodes, so that they are expected and confirmed at once [NX-3-4]."""
+        given = {
+            due.consignment_id: consignment.barcodes
+            for due in holders
+            if (consignment := good[due.tracking_number].translated.consignment) and consignment.barcodes
+        }
+        rows = [(of, number, code) for of, codes in given.items() for number, code in enumerate(codes, 1)]
+        barcodes.expect(self._conn, rows, self._batch.actor, self._source)
+        for consignment_id, codes in given.items():
+            barcodes.confirm(self._conn, consignment_id, codes)
+
+    def _flag(self, consignment_id: int, whole: Whole) -> None:
+        """Asks a person to look at a new order of which something is not as it should be."""
+        concerns = self._mapper.concerns(whole.translated.consignment) if whole.translated.consignment else []
+        if concerns:
+            order_id = consignments.facts(self._conn, consignment_id).order_id
+            orders.ask_for_review(self._conn, order_id, "; ".join(concerns).capitalize())
+
+    def _store_statuses(self, wholes: Sequence[Whole]) -> dict[str, NetworkError | None]:
+        again: dict[str, NetworkError | None] = {whole.key: None for whole in wholes if whole.is_bad}
+        holders = {
+            due.tracking_number: due for due in tracking.holders(self._conn, NETWORK, [whole.key for whole in wholes])
+        }
+        for whole in wholes:
+            if whole.trouble:
+                again[whole.key] = whole.trouble
+            elif whole.key in holders:
+                try:
+                    self.store_moved(holders[whole.key], whole.record, whole.history, whole.read_at)
+                except OF_ONE as error:
+                    again[whole.key] = error
+        return again
+
+
+class _Refusing:
+    """A translator that refuses whatever it is given, for one reason."""
+
+    def __init__(self, mapper: Mapper, fault: Fault) -> None:
+        self._mapper, self._fault = mapper, fault
+        self.version = mapper.version
+
+    def key(self, record: Any) -> str:
+        """As the mapper."""
+        return self._mapper.key(record)
+
+    def translate(self, _record: Any) -> Translated:
+        """Its fault."""
+        return Translated(None, [self._fault], [], False)
