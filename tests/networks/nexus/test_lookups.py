@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
@@ -265,6 +266,18 @@ def test_threads_share_one_reading(serve, client_of, lookups_of, dsn):
         assert [found.result(DEADLINE_S) for found in [pool.submit(find) for _ in range(4)]] == [4104] * 4
 
     assert len(server.requests) == 2
+
+
+def test_a_thread_that_waits_for_the_database_keeps_no_other_from_reading_on(told, dsn):
+    lookups, server = told(SERVICES)
+    with connect(dsn) as first, connect(dsn) as second, ThreadPoolExecutor(1) as pool:
+        with first.transaction():
+            lookups.rows(first, "services")  # kept, and not committed
+            waiting = pool.submit(lookups.name_of, second, "services", 9)
+            while len(server.requests) < 4:
+                time.sleep(0.005)
+            assert lookups.name_of(first, "services", 4103) == "Economy Book In"
+        assert waiting.result(DEADLINE_S) == ""
 
 
 # The template's names

@@ -37,7 +37,7 @@ class Lookups:
     ) -> None:
         """`ids`: the template's section of that name, ids that it forces by look-up and code."""
         self._client, self._ids, self._clock = client, ids, clock
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._held: dict[str, Kept] = {}
         self._missed: set[tuple[str, str | int]] = set()
 
@@ -47,10 +47,12 @@ class Lookups:
             held = self._held.get(lookup)
             if held is None or self._is_old(held):
                 held = lookup_cache.read(conn, self._client.settings.connection, lookup)
-            if held is None or self._is_old(held):
-                return self._read_anew(conn, lookup)
-            self._held[lookup] = held
-            return held.rows
+            if held is not None and not self._is_old(held):
+                self._held[lookup] = held
+                return held.rows
+            held = self._asked_for(lookup)
+        self._keep(conn, lookup, held)
+        return held.rows
 
     def id_of(self, conn: Connection, lookup: str, code: str, name: str) -> int:
         """The id of what the template calls `code` and Nexus `name`. Raises UnknownName."""
@@ -92,10 +94,18 @@ class Lookups:
 
     def _read_anew(self, conn: Connection, lookup: str) -> list[Row]:
         with self._lock:
-            held = Kept(_storable(self._client.lookup(lookup)), self._clock())
-            lookup_cache.write(conn, self._client.settings.connection, lookup, held)
-            self._held[lookup] = held
-            return held.rows
+            held = self._asked_for(lookup)
+        self._keep(conn, lookup, held)
+        return held.rows
+
+    def _asked_for(self, lookup: str) -> Kept:
+        """The caller holds the lock."""
+        self._held[lookup] = Kept(_storable(self._client.lookup(lookup)), self._clock())
+        return self._held[lookup]
+
+    def _keep(self, conn: Connection, lookup: str, held: Kept) -> None:
+        # Without the lock: another thread may have to read on before the database lets this one write.
+        lookup_cache.write(conn, self._client.settings.connection, lookup, held)
 
     def _is_old(self, held: Kept) -> bool:
         return self._clock() - held.read_at >= timedelta(hours=self._client.settings.lookup_ttl_h)
