@@ -6,6 +6,8 @@ import pytest
 
 # Fixtures of its own, for tests of what calls Nexus.
 from tests.networks.nexus.clients import client_of, clock, nexus_client, serve  # noqa: F401
+from tests.networks.nexus.dispatching import haulier  # noqa: F401
+from tests.networks.nexus.polling import poller  # noqa: F401
 from tests.networks.nexus.simulated import SimulatedNexus
 
 

@@ -50,8 +50,8 @@ class Whole(NamedTuple):
 class ConsignmentImport:
     """One run's way of taking consignments in.
 
-    `counts`: what became of them; `events`: statuses that were new; `calls`: how often Nexus was asked; `warnings`
-    counts what a person should see, by text.
+    `counts`: what became of them; `events`: statuses that were new; `warnings` counts what a person should see, by
+    text; `wants_statuses`: whether they are imported here.
     """
 
     def __init__(
@@ -65,13 +65,12 @@ class ConsignmentImport:
         self.wants_statuses = plan.network(NETWORK).switches.status_import
         self._looking_up = LookingUp(access.lookups, access.client.wire)
         self.counts: Counts = NO_RECORDS
-        self.events = self.calls = 0
+        self.events = 0
         self.warnings: Counter[str] = Counter()
 
     def read(self, key: str) -> Whole:
         """Reads one consignment and its history [NX-7-11]. Raises NetworkError when it cannot be read."""
         client, read_at = self._access.client, self._clock()
-        self.calls += 1
         reply = client.get(int(key))
         found = self._mapper.key(reply)
         if found != key:
@@ -92,7 +91,6 @@ class ConsignmentImport:
         """The history of one consignment; None also when statuses are not imported here. Raises NetworkError."""
         if not self.wants_statuses:
             return None
-        self.calls += 1
         return self._access.client.history(int(key))
 
     def store(self, wholes: Sequence[Whole]) -> dict[str, NetworkError | None]:

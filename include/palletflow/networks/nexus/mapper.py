@@ -102,10 +102,8 @@ class Mapper:
         self._depots = frozenset(ours.depots)
         bad = [code for code in ours.depots if not self._form.depot.fullmatch(code)]
         if bad:
-            said = [
-                f"networks.nexus.depots: '{code}' is not a depot code of PGD, UKD or FTD and digits" for code in bad
-            ]
-            raise FileFault(deployment_file.path(), said)
+            of_form = f"is not a depot code of the form {self._form.depot.pattern}"
+            raise FileFault(deployment_file.path(), [f"networks.nexus.depots: '{code}' {of_form}" for code in bad])
         sections = self.template.sections
         self._goods = GoodsReader(sections)
         self._origins = Origins(deployment, sections["import"]["network_rules"])
@@ -222,7 +220,7 @@ class Mapper:
             **{name: read[name] for name in Consignment._fields if name in read},
             **dict(zip(DEPOTS, depots, strict=True)),
             "our_roles": our_roles,
-            "customer_code": self._customer(origin, read["account"], our_roles, faults),
+            "customer_code": self._customer(origin, read["account"], our_roles, faults, warnings),
             "service": service.level,
             "surcharges": [*service.windows, *([self._form.amazon.extra] if service.for_amazon else [])],
             "collection_date": collection,
@@ -242,13 +240,19 @@ class Mapper:
             values[stop] = Address(**parts, county="", country=country)
         return Consignment(*map(values.__getitem__, Consignment._fields))
 
-    def _customer(self, origin: str, account: str, our_roles: list[str], faults: list[Fault]) -> str:
+    def _customer(
+        self, origin: str, account: str, our_roles: list[str], faults: list[Fault], warnings: list[str]
+    ) -> str:
         """Our own customer by the ID on its network; what other members' customers send is the network's [NX-4-4]."""
         code = self._origins.customer(origin, account)
-        if not code and Role.REQUESTING in our_roles and self.template.unknown_account_is_rejected:
+        if not code and Role.REQUESTING in our_roles:
+            place = self.template.places["account"][0]
             on = f"on {origin}" if origin else "on exactly one network"
-            reason = f"no customer in the deployment file has the ID '{account}' {on}; add it there and replay"
-            faults.append(Fault("UNKNOWN_CUSTOMER", self.template.places["account"][0], reason))
+            if not account:
+                warnings.append(f"{place}: Nexus names no customer; the order is the network's")
+            elif self.template.unknown_account_is_rejected:
+                reason = f"no customer in the deployment file has the ID '{account}' {on}; add it there and replay"
+                faults.append(Fault("UNKNOWN_CUSTOMER", place, reason))
         return code or self._network_customer
 
     def _service(self, reply: Reply, read: Mapping[str, Any], for_amazon: bool, warnings: list[str]) -> Service:

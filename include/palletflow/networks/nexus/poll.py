@@ -44,7 +44,7 @@ class Polled(NamedTuple):
 
     `listed`: consignments that the lists showed; `read`: those of them, and of the open set, that were read;
     `created` to `ignored`: what became of the records read; `statuses`: statuses that were new; `failed`: consignments
-    to be tried again; `left`: changed ones that the next poll reads; `calls`: how often Nexus was asked.
+    to be tried again; `left`: changed ones that the next poll reads.
     """
 
     listed: int
@@ -57,7 +57,6 @@ class Polled(NamedTuple):
     statuses: int
     failed: int
     left: int
-    calls: int
 
     def line(self) -> str:
         """The one line for the task log."""
@@ -130,13 +129,12 @@ class _Poll:
         self._begun = begun or self._started
         self._seen: set[str] = set()
         self._waiting: list[_Row] = []
-        self._pages = self._read = self._failed = self._left = self._in_a_row = 0
+        self._read = self._failed = self._left = self._in_a_row = 0
 
     def run(self, connection: str) -> Polled:
         """All of it, in the order of the contract."""
         for filters in self._queries(connection):
             for page in self._client.listed(filters):
-                self._pages += 1
                 self._take_page(page)
         self._take_waiting()
         if self._asked is None:
@@ -151,7 +149,6 @@ class _Poll:
             statuses=self.taking.events,
             failed=self._failed,
             left=self._left,
-            calls=self._pages + self.taking.calls,
         )
 
     # Which days
