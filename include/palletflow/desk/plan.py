@@ -33,7 +33,7 @@ class Networks:
     def tracking_page(self, consignment: Mapping[str, Any]) -> str:
         """Where anybody can follow a consignment; "" while no network of the deployment has registered it."""
         mapper = self.mappers.get(consignment["network"]) if consignment["registered"] else None
-        return str(mapper.tracking_page(consignment["tracking_number"])) if mapper else ""
+        return str(mapper.tracking_page(consignment)) if mapper else ""
 
     @property
     def connections(self) -> list[str]:

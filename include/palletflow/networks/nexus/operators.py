@@ -79,6 +79,8 @@ class NexusPollOperator(BaseOperator):
                 run=runs.name(context),
                 actor=runs.actor(context),
                 report=self.log.info,
+                # A repeated try goes on where the one before was interrupted.
+                begun=context["dag_run"].start_date,
             )._asdict()
 
 

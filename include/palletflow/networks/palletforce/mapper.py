@@ -98,9 +98,9 @@ class Mapper:
             )
         ).digest()
 
-    def tracking_page(self, tracking_number: str) -> str:
-        """Where anybody can follow a consignment [PF-3-11]."""
-        return barcodes.tracking_page(self.template.sections["labels"]["tracking_page"], tracking_number)
+    def tracking_page(self, consignment: Mapping[str, Any]) -> str:
+        """Where anybody can follow a consignment as the order API shows it [PF-3-11]."""
+        return barcodes.tracking_page(self.template.sections["labels"]["tracking_page"], consignment["tracking_number"])
 
     def records(self, manifests: list[Any]) -> list[Any]:
         """One record a consignment; what has another shape is passed on as it is, to be quarantined."""
