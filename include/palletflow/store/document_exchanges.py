@@ -165,7 +165,7 @@ def keep(conn: Connection, fetched: Fetched, document: Document) -> None:
     """
     if not _lock(conn, fetched.consignment_id):
         return
-    if conn.execute(DONE, (fetched.consignment_id, fetched.network_id)).fetchone():
+    if conn.execute(DONE, (fetched.consignment_id, fetched.network_id)).fetchone() is not None:
         return
     held = conn.execute(SAME_BYTES, (fetched.consignment_id, document.sha256)).fetchone()
     document_id = int(held[0]) if held else documents.add(conn, document)
@@ -193,7 +193,7 @@ def reserve(
     """
     if document.consignment_id is None or not _lock(conn, document.consignment_id):
         return None
-    if conn.execute(IS_SENT, (document.consignment_id, document.kind, document.sha256)).fetchone():
+    if conn.execute(IS_SENT, (document.consignment_id, document.kind, document.sha256)).fetchone() is not None:
         return None
     [(last,)] = conn.execute(LAST_NUMBER, (document.consignment_id, code)).fetchall()
     number = max(last, above) + 1

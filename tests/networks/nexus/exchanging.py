@@ -75,6 +75,14 @@ def access(
     return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), reader)
 
 
+def optimizing(root: str, key: str, extra: Mapping[str, Any], sleep: Callable[[float], None]) -> OptimizeClient:
+    """A simulated Optimize, as the queue's handlers have it."""
+    parsed = settings.parse_optimize(
+        "nexus_optimize", f"{root}/optimize", key, {"allow_http": True, "read_timeout_s": 0.5, **extra}
+    )
+    return OptimizeClient(parsed, patient=False, sleep=sleep, jitter=lambda: 1.0)
+
+
 class House:
     """A haulier's order store and queue, beside a simulated Nexus. `advance` ages what is stored."""
 
@@ -234,14 +242,8 @@ class House:
         """None when `optimize_extra` is: there is no such connection."""
         if self.optimize_extra is None:
             return None
-        parsed = settings.parse_optimize(
-            "nexus_optimize",
-            f"{self.nexus.root}/optimize",
-            self.optimize_key,
-            {"allow_http": True, "read_timeout_s": 0.5, **self.optimize_extra},
-        )
-        client = OptimizeClient(parsed, patient=False, sleep=lambda _: None, jitter=lambda: 1.0)
-        return self._opened.enter_context(client)
+        made = optimizing(self.nexus.root, self.optimize_key, self.optimize_extra, lambda _: None)
+        return self._opened.enter_context(made)
 
     def ask(self, consignment_id: int, kind: str = DOCUMENT_FETCH) -> None:
         """Asks for work, as a delivery or a person does."""

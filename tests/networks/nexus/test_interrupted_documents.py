@@ -1,4 +1,4 @@
-"""Documents killed between two steps of their way, run again, end like undisturbed ones: one copy each at both ends.
+"""Documents and ETAs killed between two steps of their way, run again, end like undisturbed ones: one copy each.
 
 What was reserved before a kill keeps its number and name; nothing is lost, sent twice or kept twice.
 """
@@ -9,13 +9,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.networks.nexus.exchanging import House
 from tests.networks.palletforce.test_interrupted_dispatch import PATIENCE_S, stopping, until
 
-from palletflow.networks.nexus.work import DOCUMENT_FETCH, DOCUMENT_UPLOAD
+from palletflow.networks.nexus.work import DOCUMENT_FETCH, DOCUMENT_UPLOAD, ETA_EXPORT
+from palletflow.store import movements
 
 PROJECT = Path(__file__).parents[3]
 UPLOAD = {"path": "consignments/*/attachments", "method": "POST"}
@@ -328,3 +330,49 @@ def test_killed_before_a_file_that_is_no_document_was_parked(house, start, incom
 
     assert exchanges(house) == []
     assert_fetched_whole_after_another_run(house, incoming)
+
+
+# ETAs: telling one again does no harm, not telling it would
+
+
+@pytest.fixture
+def expected(house) -> int:
+    """A delivery of ours on a trip, with an ETA."""
+    one = house.consignment("delivery")
+    with house.conn.transaction():
+        movements.set_route(house.conn, one, "delivery", "T-77", 1, "planner")
+        movements.set_eta(house.conn, one, "delivery", house.now + timedelta(hours=2), None, "planner")
+    house.ask(one, ETA_EXPORT)
+    return one
+
+
+def assert_told_after_another_run(house: House, one: int, calls: int) -> None:
+    house.play_out()
+    told = house.nexus.look("etas")["calls"]
+    assert [eta["consignmentNumber"] for call in told for eta in call["etas"]] == [house.number(one)] * calls
+    assert house.rows("SELECT route, refusal FROM eta_exports") == [("T-77", None)]
+    assert house.items(parked=False) == house.items(parked=True) == {}
+    house.ask(one, ETA_EXPORT)
+    house.work(ETA_EXPORT)
+    assert len(house.nexus.look("etas")["calls"]) == calls
+
+
+@pytest.mark.rule("NX-10-5")
+@pytest.mark.parametrize(("accept", "calls"), [(True, 2), (False, 1)])
+def test_killed_while_optimize_was_answering(house, start, expected, accept, calls):
+    house.nexus.fault("timeout", "optimize/etas", accept=accept)
+    process = start()
+    until(seen(house, "POST", "/etas"))
+    process.kill()
+    assert house.rows("SELECT count(*) FROM eta_exports") == [(0,)]
+    assert_told_after_another_run(house, expected, calls)
+
+
+@pytest.mark.rule("NX-10-5")
+def test_killed_before_the_accepted_eta_was_written_down(house, start, expected):
+    with stopping(house.dsn, "eta_exports") as until_stopped:
+        process = start()
+        until_stopped()
+        process.kill()
+    assert house.rows("SELECT count(*) FROM eta_exports") == [(0,)]
+    assert_told_after_another_run(house, expected, 2)
