@@ -432,6 +432,17 @@ def test_a_second_create_without_a_search_is_a_violation_and_one_after_it_is_not
 
 
 @pytest.mark.rule("NX-11-7")
+@pytest.mark.parametrize("accept", [True, False])
+def test_a_second_create_after_one_of_unknown_outcome_is_a_violation(nexus_sim, accept):
+    nexus_sim.fault("http_502", "consignments", "POST", accept=accept)
+    assert create(nexus_sim).status_code == 502
+    # Another search is not a search for it.
+    nexus_sim.get("consignments", searchTerm="QG0000124")
+    assert create(nexus_sim).status_code == (409 if accept else 201)
+    assert rules(nexus_sim) == ["blind_post"]
+
+
+@pytest.mark.rule("NX-11-7")
 def test_a_create_that_was_refused_may_be_sent_again_at_once(nexus_sim):
     assert create(nexus_sim, deliveryAddress__town=None).status_code == 400
     nexus_sim.fault("http_429", "consignments", "POST")

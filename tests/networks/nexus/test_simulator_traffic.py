@@ -1,7 +1,7 @@
 """The Nexus simulator's living sample traffic, and long lists."""
 
 import pytest
-from tests.networks.nexus.simulated import SimulatedNexus
+from tests.networks.nexus.simulated import SimulatedNexus, create_body
 
 from palletflow.networks.nexus.sandbox import sandbox_connections
 from palletflow.networks.nexus.simulator import OUR_DEPOTS
@@ -85,14 +85,20 @@ def test_what_our_own_drivers_do_is_left_to_the_client(living):
 
 
 def test_a_created_consignment_moves_too(living):
-    from tests.networks.nexus.simulated import create_body
-
     living.reset()
     made = living.call("POST", "consignments", json=create_body(living, deliveryAddress__postcode="M17 1AA"))
     living.control("clock", advance_s=2 * 86_400)
     held = living.one(made.json()["consignmentID"])
     assert held["status"]["name"] in ("Delivered", "Refused", "Failed Delivery", "Damaged", "Short")
     assert [event["status"] for event in held["statuses"]][:2] == ["Booked", "Manifested"]
+
+
+def test_a_cancelled_consignment_stays_where_it_is(living):
+    living.reset()
+    made = living.call("POST", "consignments", json=create_body(living)).json()["consignmentID"]
+    assert living.call("DELETE", f"consignments/{made}").status_code == 204
+    living.control("clock", advance_s=2 * 86_400)
+    assert [event["status"] for event in living.one(made)["statuses"]] == ["Booked", "Cancelled"]
 
 
 @pytest.mark.rule("NX-11-9")

@@ -180,20 +180,21 @@ def scan(simulation: Simulation, body: Body, one: Consignment) -> Body:
     name = body.get("status")
     if not isinstance(name, str) or not name:
         raise ValueError("status must be a text")
+    texts = {key: _one_of(body, key, str) for key in ("depot", "signatory", "notes")}
     pallet = body.get("pallet")
     if pallet is not None and (type(pallet) is not int or not 1 <= pallet <= len(one.pallets)):
         raise ValueError("pallet must be the number of a pallet, from 1")
-    barcodes = [one.pallets[pallet - 1].barcode] if pallet else [body["barcode"]] if "barcode" in body else None
+    barcodes = (
+        [one.pallets[pallet - 1].barcode] if pallet else [_one_of(body, "barcode", str)] if "barcode" in body else None
+    )
     simulation.ids.add_status(name)
     events = simulation.network.scan(
         one,
         name,
         _instant(body, "dateTime") if "dateTime" in body else simulation.clock.now(),
         barcodes=barcodes,
-        depot=body.get("depot"),
-        signatory=body.get("signatory"),
-        notes=body.get("notes"),
-        status_id=body.get("statusID"),
+        status_id=_one_of(body, "statusID", int),
+        **texts,
     )
     return {"events": [simulation.writer.event(event) for event in events]}
 
@@ -211,11 +212,12 @@ def attach(simulation: Simulation, body: Body, one: Consignment) -> Body:
     if type(count) is not int or not 1 <= count <= 100:
         raise ValueError("count must be a whole number from 1 to 100")
     at = _instant(body, "at") if "at" in body else simulation.clock.now()
-    given = base64.b64decode(body["content"], validate=True) if "content" in body else None
+    encoded = _one_of(body, "content", str)
+    given = None if encoded is None else base64.b64decode(encoded, validate=True)
     added = []
     for _ in range(count):
         place = sum(file.type == type_ for file in one.files) + 1
-        name = body.get("fileName") or f"{one.number}_{type_}_{place:02d}.{media}"
+        name = _one_of(body, "fileName", str) or f"{one.number}_{type_}_{place:02d}.{media}"
         content = sample(type_, f"{one.number} {place}", media) if given is None else given
         added.append(simulation.network.attach(one, type_, name, content, at, "network"))
     return {"attachments": [{"id": file.file_id, "sha256": file.sha256} for file in added]}
@@ -340,7 +342,7 @@ def _pallets(body: Body) -> list[Pallet] | None:
     wanted = body.get("pallets")
     if wanted is None:
         return None
-    listed = [PALLET_TYPES[0]] * wanted if type(wanted) is int else wanted
+    listed = [PALLET_TYPES[0]] * min(wanted, 100) if type(wanted) is int else wanted
     if not isinstance(listed, list) or not 1 <= len(listed) <= 99:
         raise ValueError("pallets must be a number or a list, 1 to 99")
     made = []
@@ -413,7 +415,7 @@ def _known(body: Body, *names: str) -> None:
             raise ValueError(f"There is no key {name!r} here; the keys are: {', '.join(names) or 'none'}")
 
 
-def _one_of(body: Body, name: str, allowed: tuple[Any, ...]) -> Any:
+def _one_of(body: Body, name: str, allowed: Any) -> Any:
     return _value(body, name, allowed) if name in body else None
 
 
