@@ -148,7 +148,7 @@ class _Storing:
             self._conn, self._id, statuses.effects(everything, self._held.pallets, roles)
         )
         self._changes |= whereabouts.settle(self._conn, self._id)
-        self._flag_exception(new, roles)
+        self._flag_exception(everything, roles)
         self._follow_cancelling(before, everything)
         self._expect(shown, roles)
         if self._delivered(everything, roles) and (not delivered_before or self._completed_delivery()):
@@ -245,18 +245,15 @@ class _Storing:
         before, _ = self._changes.get("delivery.completed_at", ("", ""))
         return before is None
 
-    def _flag_exception(self, new: Sequence[Event], roles: Sequence[str]) -> None:
-        """Asks a person to look once the consignment has come to be an exception by what Nexus says [NX-8-8]."""
-        is_news = {"lifecycle_status", "exception_reason"} & self._changes.keys()
-        told = [event for event in new if event.status is Status.EXCEPTION and not event.echo]
-        if not is_news or not told or not roles or not self._is_exception():
+    def _flag_exception(self, events: Iterable[Event], roles: Sequence[str]) -> None:
+        """Asks a person to look once something has gone wrong with the consignment by what Nexus says [NX-8-8]."""
+        _, reason = self._changes.get("exception_reason", (None, None))
+        told = [event for event in events if event.status is Status.EXCEPTION and not event.echo]
+        if reason is None or not told or not roles:
             return
         last = max(told, key=lambda event: event.at)
         note = f" ({last.note})" if last.note else ""
         self._flag(f"Nexus says '{last.code}'{note} since {last.at:%Y-%m-%d %H:%M} UTC; see what is to be done")
-
-    def _is_exception(self) -> bool:
-        return tracking.ending(self._conn, self._id).lifecycle_status == Status.EXCEPTION
 
     def _follow_cancelling(self, before: Sequence[Event], everything: Sequence[Event]) -> None:
         """Cancels the order whose consignment Nexus has cancelled, unless somebody is under way with it [NX-7-16]."""
@@ -293,12 +290,16 @@ class _Storing:
     ) -> datetime | None:
         """Since when there is nothing to wait for; None while it is under way or its documents are [NX-7-8]."""
         ending = tracking.ending(self._conn, self._id)
-        if ending.lifecycle_status != Status.DELIVERED or ending.delivered_at is None:
-            return statuses.since(statuses.everywhere(events, self._held.pallets, Status.CANCELLED))
-        chased_until = ending.delivered_at + chase
+        delivered, cancelled = (
+            statuses.since(statuses.everywhere(events, self._held.pallets, status))
+            for status in (Status.DELIVERED, Status.CANCELLED)
+        )
+        delivered_at = ending.delivered_at or delivered
+        if ending.lifecycle_status != Status.DELIVERED or delivered_at is None:
+            return cancelled
         if not documents.fetches(roles) or wanted_documents <= set(ending.documents):
-            return ending.delivered_at
-        return chased_until if read_at >= chased_until else None
+            return delivered_at
+        return delivered_at + chase if read_at >= delivered_at + chase else None
 
     def _told(self, new: Sequence[Event], faults: Sequence[str]) -> StatusNews:
         """Writes the history's entry, if there is anything to say; bad rows alone are no news."""
