@@ -61,9 +61,11 @@ IN_USE = "Nexus answered that there is a consignment of this number already"
 # Of a row of the countries.
 ISO_CODE = "isoCode"
 # The queue goes by the order store's clock, this module by its own.
-SKEW_S = 5
+SKEW_S = 1
 # Somebody else is at the same consignment.
 BUSY = timedelta(seconds=5)
+# The label goes first.
+READ_BACK_AFTER = timedelta(seconds=2)
 # What Nexus shows so soon is what became of our sending; later somebody may have changed it there.
 READ_BACK_WITHIN = timedelta(minutes=5)
 
@@ -388,7 +390,7 @@ class Dispatcher:
         return self._created(task, facts, Created(facts.tracking_number, [], [warning]))
 
     def _created(self, task: DispatchTask, facts: ConsignmentFacts, created: Created) -> Result:
-        return Result(partial(self._store_success, task, facts, created), again_at=self._clock())
+        return Result(partial(self._store_success, task, facts, created), again_at=self._clock() + READ_BACK_AFTER)
 
     def _read_back(self, conn: Connection, task: DispatchTask, facts: ConsignmentFacts) -> Result:
         """Reads what has become of the sending: missing barcodes, our roles, and what is no news from now on.

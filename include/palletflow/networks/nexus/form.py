@@ -63,7 +63,6 @@ class Form:
     networks: Mapping[str, str]
     depot: re.Pattern[str]
     customer_id: re.Pattern[str]
-    number: re.Pattern[str]
     number_prefix: str
     countries: Mapping[str, str]
     consignment_type: str
@@ -106,7 +105,7 @@ class Form:
 
 
 def read_form(template: Template) -> Form:
-    """Reads the sections; their schema has been checked when the template was loaded."""
+    """Reads the sections; their schema has been checked when the template was loaded. Raises ValueError, re.error."""
     sections = template.sections
     calendar = Calendar(
         frozenset(map(date.fromisoformat, sections["holidays"])),
@@ -117,8 +116,7 @@ def read_form(template: Template) -> Form:
         networks=sections["resources"],
         depot=re.compile(sections["depot_pattern"]),
         customer_id=re.compile(sections["customer_id_pattern"]),
-        number=re.compile(sections["number"]["pattern"]),
-        number_prefix=sections["number"]["prefix"],
+        number_prefix=_prefix(sections["number"]),
         countries={code: sections["countries"].get(code, "") for code in sections["domestic_countries"]},
         consignment_type=sections["consignment_type"],
         services=sections["services"]["delivery"],
@@ -146,6 +144,15 @@ def read_form(template: Template) -> Form:
         forced_ids=sections["ids"],
         formats=Formats(**sections["formats"]),
     )
+
+
+def _prefix(entry: Mapping[str, Any]) -> str:
+    """That of our numbers, which Nexus must take when they are longest [NX-3-2]."""
+    prefix: str = entry["prefix"]
+    longest = number_after_cancel(f"{consignment_number(prefix, LAST_NUMBER)}R9")
+    if not re.fullmatch(entry["pattern"], longest):
+        raise ValueError(f"number.prefix: a number such as {longest} does not match number.pattern")
+    return prefix
 
 
 def _pallet_type(entry: Mapping[str, Any]) -> PalletType:
