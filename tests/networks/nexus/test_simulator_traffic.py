@@ -110,10 +110,12 @@ def test_thousands_of_consignments_are_listed_page_by_page_without_gap(nexus_sim
     assert (len(days), min(days), max(days)) == (12, "2026-07-01", "2026-07-12")
 
 
+@pytest.mark.rule("NX-8-24")
 def test_the_sandbox_has_a_connection_for_each_user_and_for_optimize(living):
     connections = sandbox_connections(living.root)
     assert set(connections) == {"nexus_pgd302", "nexus_ukd101", "nexus_ftd201", "nexus_optimize"}
     one = connections["nexus_ukd101"]
     assert one["host"] == living.base_url
+    assert one["extra"]["status_export"] is True
     assert living.login(one["login"])
     assert connections["nexus_optimize"]["host"] == f"{living.root}/optimize"
