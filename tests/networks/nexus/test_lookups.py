@@ -12,8 +12,7 @@ from tests.networks.nexus.answering import DEADLINE_S, answered
 
 from palletflow.network_errors import Rejected
 from palletflow.networks.nexus.errors import NexusServerError, UnknownName
-from palletflow.networks.nexus.lookups import Lookups, Name, folded, names_to_dispatch
-from palletflow.networks.nexus.mapper import Mapper
+from palletflow.networks.nexus.lookups import Lookups, folded
 from palletflow.store import lookup_cache
 from palletflow.store.connection import connect
 
@@ -278,32 +277,3 @@ def test_a_thread_that_waits_for_the_database_keeps_no_other_from_reading_on(tol
                 time.sleep(0.005)
             assert lookups.name_of(first, "services", 4103) == "Economy Book In"
         assert waiting.result(DEADLINE_S) == ""
-
-
-# The template's names
-
-
-@pytest.mark.rule("NX-2.9-8")
-def test_the_shipped_template_has_the_simulators_names(nexus_sim, nexus_client, lookups_of, conn, plan):
-    names = names_to_dispatch(Mapper(plan).template.sections)
-
-    assert {name.lookup for name in names} == {"consignmentTypes", "services", "palletTypes", "palletBases"}
-    assert len(names) == 1 + 13 + 6 + 3
-    assert lookups_of(nexus_client()).unknown(conn, names) == []
-
-
-@pytest.mark.rule("NX-2.9-8")
-def test_names_that_nexus_does_not_have_are_all_told_before_any_dispatch(told, conn):
-    lookups, _ = told(SERVICES)
-
-    errors = lookups.unknown(
-        conn,
-        [
-            Name("services", "A", "Premium"),
-            Name("services", "B+TD", "Economy Timed"),
-            Name("services", "A+BI", ""),
-            Name("services", "SD", "Specific Day"),
-        ],
-    )
-
-    assert [(error.local_code, error.wanted) for error in errors] == [("A", "Premium"), ("SD", "Specific Day")]

@@ -146,11 +146,19 @@ def test_rows_of_lookups(row, id_, name):
     assert (contract.lookup_id(row), contract.lookup_name(row)) == (id_, name)
 
 
+@pytest.mark.rule("NX-2.9-1")
+def test_where_the_parts_of_a_lookups_row_stand_is_said_in_the_template():
+    own = read_wire({"lookup": {"id": ["key.number"], "name": ["text", "title"]}})
+    row = {"id": 1, "key": {"number": 7}, "text": None, "title": "Premium"}
+    assert (own.lookup_id(row), own.lookup_name(row)) == (7, "Premium")
+
+
 def test_the_shipped_template_says_of_the_wire_what_the_contract_says(plan):
     shipped, contract = read_wire(Mapper(plan).template.sections), read_wire({})
 
     row = {"id": 1, "attachmentType": {"name": "POD"}, "fileName": "a.jpg", "url": "u", "createdDate": "c"}
     assert shipped.attachment(row) == contract.attachment(row) == ("1", "POD", "a.jpg", "u", "c")
+    assert shipped.lookup_id({"customerID": 7, "name": "a"}) == contract.lookup_id({"id": 7}) == 7
     assert (shipped.upload, shipped.upload_mb) == (contract.upload, contract.upload_mb)
     assert shipped.path("get", 7) == contract.path("get", 7)
     assert shipped.formats.write_day(date(2030, 1, 5)) == "2030-01-05"

@@ -3,7 +3,7 @@
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -78,20 +78,6 @@ class Lookups:
             name = self._name(self._read_anew(conn, lookup), id_)
         return name
 
-    def unknown(self, conn: Connection, names: Iterable[Name]) -> list[UnknownName]:
-        """Of names the template gives, the errors of all that Nexus does not have [NX-2.9-8]; empty ones are left out.
-
-        Raises what the client raises.
-        """
-        errors = []
-        for lookup, code, name in names:
-            try:
-                if name:
-                    self.id_of(conn, lookup, code, name)
-            except UnknownName as error:
-                errors.append(error)
-        return errors
-
     def _read_anew(self, conn: Connection, lookup: str) -> list[Row]:
         with self._lock:
             held = self._asked_for(lookup)
@@ -125,21 +111,6 @@ class Lookups:
     def _name(self, rows: list[Row], id_: int) -> str:
         wire = self._client.wire
         return next((wire.lookup_name(row) for row in rows if wire.lookup_id(row) == id_), "")
-
-
-def names_to_dispatch(sections: Mapping[str, Any]) -> list[Name]:
-    """Every name of the template's that a create may send as an id; "" where the template gives none."""
-    services = sections["services"]
-    return [
-        Name("consignmentTypes", "consignment_type", sections["consignment_type"]),
-        *(Name("services", code, name) for part in services.values() for code, name in part.items()),
-        *(
-            Name("palletTypes", code, spec["name"])
-            for code, spec in sections["pallet_types"].items()
-            if spec["scope"] == "domestic"
-        ),
-        *(Name("palletBases", code, name) for code, name in sections["pallet_bases"]["names"].items()),
-    ]
 
 
 def folded(name: str) -> str:

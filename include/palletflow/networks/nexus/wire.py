@@ -31,7 +31,6 @@ ENDPOINTS: Mapping[str, str] = {
     "customers": "customers",
     "depots": "depots",
 }
-LOOKUPS = tuple(list(ENDPOINTS)[-10:])
 # Where the parts of an attachment and of a look-up's row may stand; the first place that has something counts.
 ATTACHMENT: Mapping[str, Sequence[str]] = {
     "id": ("id",),
