@@ -8,6 +8,8 @@ import psycopg.conninfo
 Connection = psycopg.Connection[tuple[Any, ...]]
 # The server went away under an open connection: a system fault as well.
 ConnectionLost = psycopg.OperationalError
+# A value that no column takes: bad data, and nothing of its statement was kept.
+NotStorable = psycopg.DataError
 conninfo = psycopg.conninfo.make_conninfo
 # Of every session. A machine that vanishes without a word closes nothing. Its sessions, and with them the sign that
 # a drain is there and its places in call budgets, end after a minute and not after hours. So does waiting for a server.

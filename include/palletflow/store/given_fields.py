@@ -61,8 +61,8 @@ WHERE m.outcome = 'updated' AND c.given IS NOT NULL ORDER BY c.id FOR NO KEY UPD
 FLAG = f"""
 WITH differing AS (
     SELECT c.id AS consignment_id, m.order_id,
-           string_agg(compared.name || ': ' || (said #>> '{{}}') || ' in the network, ' || coalesce(held #>> '{{}}', 'nothing')
-                      || ' here', '; ' ORDER BY compared.name) AS what
+           string_agg(compared.name || ': ' || (said #>> '{{}}') || ' in the network, '
+                      || coalesce(held #>> '{{}}', 'nothing') || ' here', '; ' ORDER BY compared.name) AS what
     {JOINED}
     JOIN staged s ON s.ordinal = m.ordinal
     CROSS JOIN LATERAL (VALUES

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import psycopg
-
 from palletflow.deployment import Deployment
 from palletflow.intake.flow import Intake, Translated
 from palletflow.intake.template import Fault
@@ -23,7 +21,7 @@ from palletflow.networks.nexus.record import LOOKED_UP
 from palletflow.networks.nexus.status_import import store_statuses
 from palletflow.networks.nexus.work import NETWORK, Access
 from palletflow.store import barcodes, consignments, imports, listed_records, orders, tracking
-from palletflow.store.connection import Connection
+from palletflow.store.connection import Connection, NotStorable
 from palletflow.store.imports import NO_RECORDS, Batch, Counts
 
 # What may be wrong with one consignment alone; anything else concerns the connection.
@@ -101,7 +99,7 @@ class ConsignmentImport:
         changed = self._changed(wholes)
         try:
             self._import(changed)
-        except psycopg.DataError as error:
+        except NotStorable as error:
             if len(changed) == 1:
                 reason = f"the order store does not take it ({str(error).splitlines()[0]})"
                 self.park(changed[0].record, Fault("NOT_STORABLE", "", reason), changed[0].read_at)

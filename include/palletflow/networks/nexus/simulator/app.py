@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from palletflow.simulation.clock import aware
+from palletflow.simulation.sockets import CONNECTION, connection_of
+
 from . import changing, creating, files, reading, wire
-from .clock import aware
 from .control import look, steer
 from .optimize import optimize
 from .simulation import Simulation
-from .sockets import CONNECTION, connection_of
 
 OPERATIONS: dict[str, wire.Operation] = {
     "login": wire.login,

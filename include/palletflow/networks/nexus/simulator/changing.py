@@ -1,8 +1,8 @@
 """The calls that change consignments without a file: cancel and post status (sections 2.5 and 2.8)."""
 
-from .clock import read_instant
 from .lookups import BEFORE_COLLECTION
 from .replies import Refused, Reply, answer
+from .times import read_instant
 from .wire import Request
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from .clock import day_of
 from .lookups import BEFORE_COLLECTION
+from .times import day_of
 
 
 @dataclass(slots=True)

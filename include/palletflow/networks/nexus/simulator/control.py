@@ -13,13 +13,13 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from .clock import read_instant
 from .consignment import Address, Consignment, Pallet
 from .freight import ROLES, consignment
 from .lookups import ATTACHMENT_TYPES, DELIVERY_SERVICES, INTERNATIONAL_TYPES, PALLET_BASES, PALLET_TYPES, STATUSES
 from .members import CUSTOMERS, DEPOTS, NETWORKS, OUR_DEPOTS
 from .samples import MEDIA, Media, sample
 from .simulation import Simulation
+from .times import read_instant
 
 Body = dict[str, Any]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from .clock import LONDON, add_working_days
+from palletflow.simulation.clock import LONDON, add_working_days
+
 from .consignment import Address, Consignment, Pallet
 from .lookups import COLLECTION_SERVICES, DELIVERY_SERVICES, INTERNATIONAL_TYPES
 from .members import CUSTOMERS, DEPOTS, depot_for

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from .clock import LONDON, add_working_days
+from palletflow.simulation.clock import LONDON, add_working_days
+
 from .consignment import Address, Consignment, Pallet
 from .lookups import DELIVERY_SERVICES
 from .members import CUSTOMERS, DEPOTS, OUR_DEPOTS, depots_of

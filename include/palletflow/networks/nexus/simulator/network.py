@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 
-from .clock import Clock
+from palletflow.simulation.clock import Clock
+
 from .consignment import Consignment, Event, File
 from .members import DEPOTS
 

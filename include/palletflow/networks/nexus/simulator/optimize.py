@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from .clock import day_of, read_instant, time_of
 from .members import OPTIMIZE_KEY
 from .replies import Refused, Reply, answer
+from .times import day_of, read_instant, time_of
 from .wire import Request
 
 

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from starlette.responses import Response, StreamingResponse
 
-from .sockets import Cut, Half, Late, Silence
+from palletflow.simulation.sockets import Cut, Half, Late, Silence
+
 from .writing import to_json
 
 Manner = Literal["answered", "silent", "cut", "half", "unannounced"]

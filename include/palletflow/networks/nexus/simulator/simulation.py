@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from .clock import Clock
+from palletflow.simulation.clock import Clock
+
 from .faults import Faults
 from .journal import Journal, Violations
 from .lookups import Ids

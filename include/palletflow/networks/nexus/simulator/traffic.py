@@ -9,20 +9,22 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from .clock import LONDON, add_working_days, day_of, read_instant, time_of
+from palletflow.simulation.clock import LONDON, add_working_days
+
 from .consignment import Consignment, Pallet
 from .freight import LEAD_DAYS, consignment
 from .members import OUR_DEPOTS
 from .network import Network
 from .options import Options
 from .samples import Media, sample
+from .times import day_of, read_instant, time_of
 
 _SLOT = timedelta(minutes=30)
 # Sample traffic is complete for this long before the simulator started.
 _HISTORY = timedelta(days=5)
 _OFFICE_HOURS = range(6, 18)
 # How often a slot has no, one or two bookings of a depot.
-_WORKING, _RESTING = (50, 35, 15), (85, 15)
+_WORKING, _RESTING = (62, 30, 8), (92, 8)
 _INTERNATIONAL_SHARE = 0.03
 _OUTCOMES = ("Refused", "Failed Delivery", "Damaged", "Short")
 _SIGNATORIES = ("J MARSH", "A COLE", "P DHILLON", "S WARD", "M OKAFOR", "T BRIGGS")

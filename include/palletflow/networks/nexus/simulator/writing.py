@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from .clock import stamp
 from .consignment import Address, Consignment, Event, File
 from .lookups import Ids
 from .options import Options
+from .times import stamp
 
 
 class Writer:

@@ -8,8 +8,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from .answers import CONNECTION, connection_of
-from .clock import aware
+from palletflow.simulation.clock import aware
+from palletflow.simulation.sockets import CONNECTION, connection_of
+
 from .control import GETS, POSTS
 from .label import download_label
 from .simulation import Simulation

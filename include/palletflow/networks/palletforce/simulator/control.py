@@ -10,12 +10,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from .clock import LONDON, aware, wire_time
+from palletflow.simulation.clock import LONDON, aware
+
 from .freight import ROLES, SERVICE_LEAD_DAYS, consignment, draw_role
 from .gazetteer import DEPOTS
 from .members import OUR_DEPOTS
 from .simulation import Simulation
 from .state import STATUSES, Consignment, Status, put, with_overrides
+from .times import wire_time
 from .traffic import Change
 
 _SYSTEM_ID = "002"

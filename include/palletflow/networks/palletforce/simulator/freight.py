@@ -8,9 +8,11 @@ import random
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from .clock import LONDON, add_working_days, wire_date
+from palletflow.simulation.clock import LONDON, add_working_days
+
 from .gazetteer import DEPOTS, phone, postcode
 from .members import ACCOUNTS, ACCOUNTS_OF_DEPOT
+from .times import wire_date
 
 Role = Literal["requested", "collected", "delivered"]
 ROLES: tuple[Role, ...] = ("requested", "collected", "delivered")

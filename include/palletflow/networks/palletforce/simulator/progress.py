@@ -4,9 +4,11 @@ import random
 from collections.abc import Container, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
-from .clock import LONDON, add_working_days, wire_time
+from palletflow.simulation.clock import LONDON, add_working_days
+
 from .freight import SERVICE_LEAD_DAYS
 from .state import Consignment, Status
+from .times import wire_time
 
 # In the order of section 5, which breaks ties between equal times.
 EVENT_CODES = ("POC", "SCOT", "ARRH", "SRID", "ARRD", "DELV", "DONR", "ARDL", "POD", "PODD", "PODE", "DMGD", "ABRT")

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from .clock import Clock
+from palletflow.simulation.clock import Clock
+
 from .faults import Faults
 from .journal import Journal
 from .state import Network

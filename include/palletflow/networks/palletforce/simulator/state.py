@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 
-from .clock import Clock, wire_time
+from palletflow.simulation.clock import Clock
+
 from .gazetteer import DEPOTS
+from .times import wire_time
 from .traffic import LONGEST_CHANGE, Booking, Change, bookings, slot_number
 
 STATUSES = ("ACCEPTED", "UNACCEPTED", "CANCELLED")

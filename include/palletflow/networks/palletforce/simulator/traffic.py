@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from .clock import LONDON
+from palletflow.simulation.clock import LONDON
+
 from .freight import SERVICE_LEAD_DAYS, consignment, draw_role
 from .gazetteer import DEPOTS
 from .members import OUR_DEPOTS

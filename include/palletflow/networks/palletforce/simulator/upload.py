@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from .answers import Answer
-from .clock import from_wire_time
 from .freight import PALLET_TYPES, SERVICE_LEAD_DAYS
 from .gazetteer import DEPOTS, depot_for
 from .members import ACCOUNTS
 from .progress import EVENT_CODES, OUTCOMES
 from .state import Status
+from .times import from_wire_time
 from .wire import Refused, Request, failed_consignment, failure_texts, records, scalar
 
 _SYSTEM_ID = "001"

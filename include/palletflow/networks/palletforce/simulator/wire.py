@@ -12,12 +12,12 @@ from typing import Any
 
 from . import progress
 from .answers import Answer, gateway
-from .clock import wire_time
 from .faults import Fault, after, before
 from .journal import MASK
 from .members import DEPOT_OF_KEY
 from .simulation import Simulation
 from .state import Consignment, Status, to_json
+from .times import wire_time
 from .traffic import Change
 
 LONGEST_WINDOW = timedelta(days=7)

@@ -1,4 +1,4 @@
-"""The simulator's clock, and local time as the wire writes it (section 1.1)."""
+"""The clock of a simulated network, and its working days."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -49,21 +49,6 @@ def aware(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("The simulator's clock needs a time with an offset")
     return instant.astimezone(UTC)
-
-
-def wire_time(instant: datetime) -> str:
-    """``YYYY-MM-DDTHH:MM:SS``, Europe/London, no offset. Such texts sort as the wire sorts."""
-    return instant.astimezone(LONDON).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def wire_date(day: date) -> str:
-    """``YYYYMMDD``."""
-    return day.strftime("%Y%m%d")
-
-
-def from_wire_time(text: str) -> datetime:
-    """Read ``YYYY-MM-DDTHH:MM:SS`` as Europe/London. Raises ValueError for any other form."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=LONDON).astimezone(UTC)
 
 
 def add_working_days(day: date, days: int) -> date:

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-CONNECTION = "nexus.connection"
+CONNECTION = "palletflow.connection"
 
 # How often a silent answer looks whether the server wants to stop.
 _STOP_CHECK_S = 0.1
