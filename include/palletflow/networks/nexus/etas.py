@@ -89,7 +89,7 @@ def is_due(one: Expected, settings: OptimizeSettings) -> bool:
 
     What was refused is not told again as it was.
     """
-    if False:
+    if one.is_refused:
         return False
     if one.told_eta is None or one.told_route != one.route:
         return True
