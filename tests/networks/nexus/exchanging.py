@@ -1,19 +1,20 @@
 """What tests of documents and ETAs share: consignments that Nexus and we hold, and the real queue between the two."""
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from tests.networks.nexus.simulated import SimulatedNexus
 from tests.networks.palletforce.dispatching import content
 from upath import UPath
 
-from palletflow import checked_yaml
 from palletflow.deployment import Deployment
 from palletflow.documents import media
 from palletflow.documents.storage import Storage
@@ -23,6 +24,7 @@ from palletflow.networks.nexus.document_fetch import Fetcher
 from palletflow.networks.nexus.document_upload import Uploader
 from palletflow.networks.nexus.etas import EtaExport
 from palletflow.networks.nexus.lookups import Lookups
+from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.optimize import OptimizeClient
 from palletflow.networks.nexus.simulator import OPTIMIZE_KEY, PASSWORD
 from palletflow.networks.nexus.simulator.samples import Media, sample
@@ -34,35 +36,17 @@ from palletflow.store.documents import Document, StoredDocument
 from palletflow.work.drain import drain
 from palletflow.work.handling import Handler
 
-TEMPLATE = Path(checked_yaml.__file__).parent / "networks" / NETWORK / "template.yaml"
 OURS = ("PGD302", "UKD101", "FTD201")
 ROLES = {"requesting": "originatingDepotCode", "collecting": "collectingDepotCode", "delivery": "deliveryDepotCode"}
-MEDIA: Mapping[str, Media] = {media.JPEG: "jpg", media.PNG: "png", media.PDF: "pdf"}
 _keys = itertools.count(1)
 
 
-class Sections(NamedTuple):
-    """As much of a template as the handlers of documents look at."""
-
-    sections: Mapping[str, Any]
-
-
-class Reader(NamedTuple):
-    """As much of a mapper as the handlers of documents look at."""
-
-    template: Sections
-
-
 def access(
-    plan: Deployment,
-    base_url: str,
-    depot: str,
-    extra: Mapping[str, Any],
-    sleep: Callable[[float], None],
-    **changed: Any,
+    plan: Deployment, base_url: str, depot: str, extra: Mapping[str, Any], sleep: Callable[[float], None]
 ) -> Access:
-    """A depot's way to a simulated Nexus, as the queue's handlers have it; `changed`: sections of the template."""
-    sections = {**checked_yaml.read(TEMPLATE), **changed}
+    """A depot's way to a simulated Nexus, as the queue's handlers have it."""
+    mapper = Mapper(plan)
+    sections = mapper.template.sections
     parsed = settings.parse(
         plan.network(NETWORK).depots[depot],
         base_url,
@@ -71,8 +55,7 @@ def access(
         {"allow_http": True, "attachment_hosts": ["127.0.0.1"], "read_timeout_s": 0.5, **extra},
     )
     client = NexusClient(parsed, read_wire(sections), patient=False, sleep=sleep, jitter=lambda: 1.0)
-    reader: Any = Reader(Sections(sections))
-    return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), reader)
+    return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), mapper)
 
 
 def optimizing(root: str, key: str, extra: Mapping[str, Any], sleep: Callable[[float], None]) -> OptimizeClient:
@@ -89,8 +72,8 @@ class House:
     def __init__(self, conn: Connection, dsn: str, plan: Deployment, nexus: SimulatedNexus, folder: Path) -> None:
         self.conn, self.dsn, self.plan, self.nexus = conn, dsn, plan, nexus
         self.storage = Storage(UPath(folder))
+        self._template = folder.with_name("nexus.yaml")
         self.extra: dict[str, Any] = {}
-        self.sections: dict[str, Any] = {}
         self.optimize_extra: dict[str, Any] | None = {}
         self.optimize_key = OPTIMIZE_KEY
         self._opened = ExitStack()
@@ -112,8 +95,14 @@ class House:
         self._accesses.clear()
 
     def template(self, **sections: Any) -> None:
-        """Changes sections of the template."""
-        self.sections |= sections
+        """Lays these parts of sections over the template, as a deployment's own file does."""
+        self._template.write_text(json.dumps(sections), "utf-8")
+        self.change_network(template=self._template)
+
+    def change_network(self, **changes: Any) -> None:
+        """Changes what the deployment file says of Nexus."""
+        changed = replace(self.plan.network(NETWORK), **changes)
+        self.plan = replace(self.plan, networks={**self.plan.networks, NETWORK: changed})
         self._accesses.clear()
 
     # Consignments
@@ -233,7 +222,7 @@ class House:
 
     def reach(self, conn: Connection, depot: str) -> Access:
         if depot not in self._accesses:
-            made = access(self.plan, self.nexus.base_url, depot, self.extra, lambda _: None, **self.sections)
+            made = access(self.plan, self.nexus.base_url, depot, self.extra, lambda _: None)
             self._accesses[depot] = made
             self._opened.enter_context(made.client)
         return self._accesses[depot]
