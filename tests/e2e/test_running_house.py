@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import psutil
 import pytest
 import requests
 
+from palletflow.networks.nexus import simulator as nexus
 from palletflow.networks.palletforce.simulator import ACCESS_KEYS
 from palletflow.sandbox.house import House
 from palletflow.sandbox.postgres_binaries import installation_in_wheel
@@ -63,12 +65,25 @@ def until_ended(house: House, run_id: str) -> str:
 
 
 def watermarks(store: Connection) -> list[tuple]:
-    return store.execute("SELECT party, high FROM watermarks ORDER BY party").fetchall()
+    return store.execute("SELECT party, high FROM watermarks WHERE network = 'palletforce' ORDER BY party").fetchall()
+
+
+@pytest.fixture
+def nexus_at_rest(house) -> Iterator[None]:
+    """Its poll writes into the same tables."""
+    paused = partial(requests.patch, f"{house.api.base_url}/api/v2/dags/nexus_poll", timeout=30)
+    headers = {"Authorization": f"Bearer {house.api.token}"}
+    paused(headers=headers, json={"is_paused": True}).raise_for_status()
+    running = {"state": ["queued", "running"], "limit": 1}
+    until(lambda: not house.api.get("dags/nexus_poll/dagRuns", **running)["total_entries"])
+    yield
+    paused(headers=headers, json={"is_paused": False}).raise_for_status()
 
 
 def test_the_first_pull_filled_the_order_store(house, store):
     batches = store.execute(
-        "SELECT party, records, created, rejected FROM inbound_batches ORDER BY id LIMIT 3"
+        "SELECT party, records, created, rejected FROM inbound_batches WHERE network = 'palletforce' "
+        "ORDER BY id LIMIT 3"
     ).fetchall()
     assert sorted(party for party, *_ in batches) == ["900", "901", "902"]
     assert all(records > 0 for _, records, *_ in batches)
@@ -151,6 +166,7 @@ def test_a_depot_that_is_refused_does_not_stop_the_others_and_comes_back_by_itse
     assert store.execute("SELECT count(*) FROM connection_flags").fetchone() == (0,)
 
 
+@pytest.mark.usefixtures("nexus_at_rest")
 def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house, store):
     before = watermarks(store)
     requests.post(
@@ -176,7 +192,8 @@ def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house
         lambda: [task for task in house.api.get(path)["task_instances"] if task["state"] == "up_for_retry"]
     )
     depot = store.execute(
-        "SELECT party FROM watermarks WHERE (party, high) IN (SELECT * FROM unnest(%s::text[], %s::timestamptz[]))",
+        "SELECT party FROM watermarks WHERE network = 'palletforce' "
+        "AND (party, high) IN (SELECT * FROM unnest(%s::text[], %s::timestamptz[]))",
         ([party for party, _ in before], [high for _, high in before]),
     ).fetchall()
     assert len(depot) == 1, "the killed depot's watermark alone stands where it was"
@@ -238,8 +255,59 @@ def test_the_connection_form_and_its_test_button(house):
     assert "not-the-key" not in bad["message"]
 
 
-def test_the_access_keys_appear_in_no_log_and_in_no_table(house):
+@pytest.mark.parametrize(
+    ("conn_type", "path", "login", "password", "says"),
+    [
+        ("nexus", "/v1/", "sim_pgd302", nexus.PASSWORD, "Nexus answers and accepts user name and password."),
+        ("optimize", "/optimize", "", nexus.OPTIMIZE_KEY, "Optimize answers and accepts the API key."),
+    ],
+)
+def test_the_connection_forms_of_nexus_and_their_test_buttons(house, conn_type, path, login, password, says):
+    headers = {"Authorization": f"Bearer {house.api.token}"}
+    forms = requests.get(f"{house.api.base_url}/ui/connections/hook_meta", headers=headers, timeout=30).json()
+    assert [form for form in forms if form["connection_type"] == conn_type]
+
+    address = f"{house.simulators['nexus']}{path}"
+    connection = {
+        "connection_id": "tried",
+        "conn_type": conn_type,
+        "host": address,
+        "login": login,
+        "extra": '{"allow_http": true}',
+    }
+    assert house.api.post("connections/test", {**connection, "password": password}) == {"status": True, "message": says}
+    bad = house.api.post("connections/test", {**connection, "password": "canary-of-a-key"})
+    assert not bad["status"]
+    assert "canary-of-a-key" not in bad["message"]
+
+
+def test_the_poll_of_nexus_brings_orders_of_every_depot_and_one_is_fetched_with_its_documents(house, store):
+    last_poll = "dags/nexus_poll/dagRuns"
+    until(lambda: house.api.get(last_poll, order_by="run_after", limit=1)["dag_runs"][0]["state"] == "success")
+    depots = store.execute(
+        "SELECT DISTINCT unnest(ARRAY[requesting_depot, collecting_depot, delivery_depot]) FROM consignments "
+        "WHERE network = 'nexus'"
+    ).fetchall()
+    assert {("PGD302",), ("UKD101",), ("FTD201",)} <= set(depots)
+
+    control = f"{house.simulators['nexus']}/_sim/consignments"
+    body = {"depot": "FTD201", "role": "requesting", "deliveryDepotCode": "FTD215", "network": "FORTEC"}
+    [number] = requests.post(control, json=body, timeout=10).json()["consignmentIDs"]
+    requests.post(f"{control}/{number}/scan", json={"status": "Delivered"}, timeout=10).raise_for_status()
+    requests.post(f"{control}/{number}/attachments", json={"type": "POD"}, timeout=10).raise_for_status()
+
+    run_id = house.api.trigger("nexus_fetch", {"consignment": str(number), "depot": "FTD201"})
+    path = f"dags/nexus_fetch/dagRuns/{run_id}"
+    until(lambda: house.api.get(path)["state"] == "success")
+    stored = (
+        "SELECT d.kind FROM documents d JOIN consignments c ON c.id = d.consignment_id WHERE c.tracking_number = %s"
+    )
+    until(lambda: store.execute(stored, (str(number),)).fetchall() == [("POD",)])
+
+
+def test_the_secrets_appear_in_no_log_and_in_no_table(house):
     """Runs last: everything above has been logged and stored by then."""
+    secrets = [*ACCESS_KEYS.values(), nexus.OPTIMIZE_KEY, "sim-b-", "sim-r-", "canary-of-a-key"]
     logs = [file for file in house.settings.home.rglob("*.log") if file.is_file()]
     assert any("import_depot" in str(file) for file in logs)
     for database in ("airflow", "palletflow"):
@@ -248,9 +316,8 @@ def test_the_access_keys_appear_in_no_log_and_in_no_table(house):
             [Path(installation_in_wheel()) / "bin" / "pg_dump", dsn], capture_output=True, check=True, text=True
         ).stdout
         assert "palletforce_import" in dump
-        leaked = [line for line in dump.splitlines() if any(key in line for key in ACCESS_KEYS.values())]
+        assert "nexus_poll" in dump
+        leaked = [line for line in dump.splitlines() if any(secret in line for secret in secrets)]
         assert leaked == []
-    leaked = [
-        str(file) for file in logs if any(key in file.read_text(errors="replace") for key in ACCESS_KEYS.values())
-    ]
+    leaked = [str(file) for file in logs if any(secret in file.read_text(errors="replace") for secret in secrets)]
     assert leaked == []

@@ -27,7 +27,7 @@ def import_round(house: House, conn: Connection, terminal: Terminal) -> Iterator
     """Everything a depot's import does, compared with what the network says it holds. Raises DemoFault."""
     with terminal.step(f"{IMPORT}: the first pull"):
         finished(house, IMPORT, first_run(house, IMPORT))
-    first = batches.since(conn, 0)
+    first = [batch for batch in batches.since(conn, 0) if batch.network == NETWORK]
     for batch in {batch.party: batch for batch in reversed(first)}.values():
         yield Line(IMPORT, f"consignments of depot {batch.party}", _in_network(house, batch), batch.counts.records)
     yield Line(IMPORT, "depots pulled", len(_depots(house)), len({batch.party for batch in first}))
