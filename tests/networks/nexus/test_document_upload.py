@@ -200,10 +200,10 @@ def test_documents_follow_the_delivered_status_where_we_tell_it(house):
     house.add(one, "POD")
     house.work()
     assert house.uploads() == 0
-    assert house.due_at(one, DOCUMENT_UPLOAD) <= house.now + timedelta(minutes=2)
+    assert house.due_at(one, DOCUMENT_UPLOAD) <= house.now + timedelta(minutes=15)
 
     house.tell_delivered(one, at)
-    house.advance(timedelta(minutes=2))
+    house.advance(timedelta(minutes=15))
     house.work()
     assert len(house.at_nexus(one)) == 1
 

@@ -26,8 +26,9 @@ from palletflow.store.documents import StoredDocument
 from palletflow.store.work_items import storable
 from palletflow.work.handling import Result, WorkItem
 
-# How soon to look again: whether Nexus knows it, it is delivered, its delivery has been told, nobody else is at it.
-NOT_REGISTERED, NOT_DELIVERED, NOT_TOLD = timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=2)
+# How soon to look again: whether Nexus knows it, it is delivered, its delivery has been told, nobody else is at it. Who
+# tells a delivery asks for the documents too, so that these are for what goes another way.
+NOT_REGISTERED, NOT_DELIVERED, NOT_TOLD = timedelta(minutes=10), timedelta(hours=1), timedelta(minutes=15)
 BUSY = timedelta(seconds=10)
 
 
