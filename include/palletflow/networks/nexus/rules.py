@@ -260,7 +260,7 @@ def number_of_another(shipment: Shipment, registered_by: int | None = None) -> I
 
 
 def _depot(depot: str, form: Form) -> Iterator[Fault]:
-    if depot and not form.depot.fullmatch(depot):
+    if depot and not form.depot.fullmatch(depot.upper()):
         yield Fault(
             "NX102",
             "requesting_depot",
