@@ -19,6 +19,7 @@ import requests
 
 from bench_dispatch import dispatch_figures
 from bench_files import file_figures
+from bench_nexus import nexus_figures, scan_figures
 from bench_queue import queue_figures
 from figures import Figure, expect, timed
 from palletflow import deployment
@@ -176,12 +177,14 @@ def parse_figure() -> Figure:
 
 
 def main() -> None:
-    """Measures and prints the table; arguments name parts of it: pull, files, queue, dispatch, dags."""
+    """Measures and prints the table; arguments name parts of it: pull, files, queue, dispatch, nexus, scans, dags."""
     parts: dict[str, Callable[[], list[Figure]]] = {
         "pull": lambda: [*pull_figures(0), *pull_figures(DISTANCE_S)],
         "files": file_figures,
         "queue": queue_figures,
         "dispatch": dispatch_figures,
+        "nexus": nexus_figures,
+        "scans": scan_figures,
         "dags": lambda: [parse_figure()],
     }
     figures = [figure for name in sys.argv[1:] or parts for figure in parts[name]()]

@@ -1,4 +1,4 @@
-"""What a poll of Nexus costs: 5,000 open consignments at the contract's two calls a second, against its interval.
+"""What a poll of Nexus costs at the contract's two calls a second, and how soon a scan reaches the order store.
 
 `python tools/bench_nexus.py` prints it; tools/bench.py prints it with all the others.
 """
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import requests
 
+from bench_dispatch import house
 from figures import Figure, expect
 from palletflow import deployment
 from palletflow.networks.nexus import settings
@@ -30,7 +31,7 @@ from palletflow.networks.nexus.work import Access
 from palletflow.sandbox import ports
 from palletflow.sandbox.postgres import EmbeddedPostgres
 from palletflow.store import migrate
-from palletflow.store.connection import connect
+from palletflow.store.connection import Connection, connect
 from palletflow.work.budget import CallBudget
 
 PROJECT = Path(__file__).parents[1]
@@ -38,6 +39,16 @@ OPEN, SCANNED = 5_000, 50
 INTERVAL_S = 180.0
 CONNECTION = "nexus_pgd302"
 MOST_FILLING = 40
+# In the running stack: polled every minute, so that the figure takes minutes and not hours.
+EVERY_MINUTE, MINUTE_S = "* * * * *", 60.0
+SCANS, BETWEEN_S, MORE_S = 50, 4.0, 5.0
+PATIENCE_S = 200.0
+DEPOTS = ("PGD302", "UKD101", "FTD201")
+MOVED = """
+SELECT c.tracking_number FROM consignments c JOIN stops s ON s.consignment_id = c.id
+WHERE c.network = 'nexus' AND s.kind = 'delivery' AND s.completed_at IS NOT NULL
+"""
+HELD = "SELECT count(*) FROM consignments WHERE network = 'nexus' AND tracking_number = ANY (%s)"
 
 
 class Cost(NamedTuple):
@@ -144,6 +155,53 @@ def nexus_figures() -> list[Figure]:
     ]
 
 
+def scan_figures() -> list[Figure]:
+    """From a scan at the simulated Nexus to the stop moved in the running stack: the longest of 50."""
+    os.environ["PALLETFLOW_NEXUS_POLL"] = EVERY_MINUTE
+    with house() as standing, connect(standing.order_store_dsn) as conn:
+        control = f"{standing.simulators['nexus']}/_sim/consignments"
+        ids = [_sent_away(control, DEPOTS[number % len(DEPOTS)]) for number in range(SCANS)]
+        print(f"scans: {SCANS} consignments are imported ...", flush=True)
+        deadline = time.monotonic() + PATIENCE_S
+        while conn.execute(HELD, ([str(id_) for id_ in ids],)).fetchall() != [(SCANS,)]:
+            expect(time.monotonic() < deadline)
+            time.sleep(0.2)
+        print(f"scans: one each {BETWEEN_S:g} s ...", flush=True)
+        waits = _scanned(conn, control, ids)
+    print(f"scans: median {sorted(waits)[SCANS // 2]:.1f} s, longest {max(waits):.1f} s", flush=True)
+    promised = f"its interval of {MINUTE_S:g} s and {MORE_S:g} s"
+    return [Figure(f"scan at Nexus to stop moved, longest of {SCANS}", max(waits), promised, MINUTE_S + MORE_S, 1)]
+
+
+def _sent_away(control: str, depot: str) -> int:
+    """A consignment that a depot of ours requests and another one delivers; its id."""
+    network, elsewhere = ("FORTEC", "FTD215") if depot.startswith("FTD") else ("PALLEX", "UKD115")
+    body = {"depot": depot, "role": "requesting", "network": network, "deliveryDepotCode": elsewhere}
+    answer = requests.post(control, json=body, timeout=30)
+    answer.raise_for_status()
+    return int(answer.json()["consignmentIDs"][0])
+
+
+def _scanned(conn: Connection, control: str, ids: list[int]) -> list[float]:
+    """Scans one consignment after the other as delivered; seconds until the delivery stop of each was completed."""
+    waiting: dict[str, float] = {}
+    waits: list[float] = []
+    unscanned, begun = iter(ids), time.monotonic()
+    while len(waits) < len(ids):
+        if time.monotonic() >= begun + (len(waits) + len(waiting)) * BETWEEN_S:
+            following = next(unscanned, None)
+            if following is not None:
+                scan = {"status": "Delivered", "signatory": "J SMITH"}
+                requests.post(f"{control}/{following}/scan", json=scan, timeout=30).raise_for_status()
+                waiting[str(following)] = time.monotonic()
+        for (key,) in conn.execute(MOVED).fetchall():
+            if key in waiting:
+                waits.append(time.monotonic() - waiting.pop(key))
+        expect(time.monotonic() < begun + len(ids) * BETWEEN_S + PATIENCE_S)
+        time.sleep(0.1)
+    return waits
+
+
 def _said(cost: Cost) -> str:
     return f"{cost.calls} calls, {cost.cpu_s:.1f} s CPU"
 
@@ -153,5 +211,5 @@ def _now() -> datetime:
 
 
 if __name__ == "__main__":
-    for figure in nexus_figures():
+    for figure in [*nexus_figures(), *scan_figures()]:
         print(f"{figure.name}: {figure.measured:.1f} s; {figure.yardstick}: {figure.yardstick_measured:.0f} s")

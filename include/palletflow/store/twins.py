@@ -44,6 +44,13 @@ TAKE_OVER = (
                 AND own.state IN ('expected', 'confirmed') AND b.state IN ('expected', 'confirmed')))
     """,
     "DELETE FROM pallet_barcodes WHERE consignment_id = %(twin)s",
+    """
+    UPDATE document_exchanges e SET consignment_id = %(ours)s
+    WHERE e.consignment_id = %(twin)s AND NOT EXISTS (
+        SELECT FROM document_exchanges own WHERE own.consignment_id = %(ours)s
+           AND (own.network_id = e.network_id OR own.code = e.code AND own.number = e.number
+                OR own.direction = 'sent' AND e.direction = 'sent' AND (own.kind, own.sha256) = (e.kind, e.sha256)))
+    """,
     "DELETE FROM tracking_polls WHERE consignment_id = %(twin)s",
     "UPDATE inbound_records SET consignment_id = %(ours)s WHERE consignment_id = %(twin)s",
     """

@@ -1,0 +1,42 @@
+"""An order that an import made of a consignment of our own: what it has gathered becomes ours."""
+
+import pytest
+from tests.networks.palletforce.dispatching import content
+
+from palletflow.store import orders, twins
+
+NETWORK, NUMBER = "nexus", "700001"
+
+
+@pytest.fixture
+def pair(conn) -> tuple[int, int]:
+    """Ids of our own consignment and of its twin, which has a file fetched and one that could not be."""
+    conn.execute("INSERT INTO customers (code, name) VALUES ('ACME', 'Acme Widgets Ltd')")
+    row = {**content(), "network": NETWORK, "our_roles": ["requesting"], "given": {}}
+    head = {"customer": "ACME", "reference": "SO-1", "reference_2": "", "copied_from": None, "consignments": [row]}
+    both = orders.insert(conn, [{**head, "key": "ours"}, {**head, "key": NUMBER}], "tester", "order API")
+    conn.execute("UPDATE orders SET source = %s WHERE source_key = %s", (NETWORK, NUMBER))
+    made = {order.key: order.consignments[0] for order in both}
+    own_id, twin_id = made["ours"], made[NUMBER]
+    conn.execute("UPDATE consignments SET tracking_number = %s, registered = true WHERE id = %s", (NUMBER, twin_id))
+    conn.execute(
+        "INSERT INTO document_exchanges (consignment_id, direction, code, kind, name, network_id) "
+        "VALUES (%(twin)s, 'fetched', 'POD', 'POD', 'a.jpg', '3001'), "
+        "(%(twin)s, 'fetched', 'POD', 'POD', 'b.jpg', '3002')",
+        {"twin": twin_id},
+    )
+    return own_id, twin_id
+
+
+def test_files_that_were_fetched_for_the_twin_are_not_fetched_again(conn, pair):
+    ours, twin = pair
+    conn.execute(
+        "INSERT INTO document_exchanges (consignment_id, direction, code, kind, name, network_id) "
+        "VALUES (%s, 'fetched', 'POD', 'POD', 'a.jpg', '3001')",
+        (ours,),
+    )
+    with conn.transaction():
+        twins.merge(conn, ours, NETWORK, NUMBER, "tester")
+
+    held = "SELECT consignment_id, network_id FROM document_exchanges ORDER BY consignment_id, network_id"
+    assert conn.execute(held).fetchall() == [(ours, "3001"), (ours, "3002"), (twin, "3001")]
