@@ -200,9 +200,7 @@ class Yard:
 
     def export(self, limit: int = 1) -> dict[str, int]:
         """One run of the real queue over everything that waits; the outcomes."""
-        self.conn.execute(
-            "UPDATE work_items SET due_at = now() WHERE parked_at IS NULL AND kind = 'status_export'"
-        )
+        self.conn.execute("UPDATE work_items SET due_at = now() WHERE parked_at IS NULL AND kind = 'status_export'")
         counts = drain(
             partial(connect, self.dsn),
             NETWORK,
