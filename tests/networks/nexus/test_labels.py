@@ -100,9 +100,10 @@ def test_it_is_asked_for_six_times_in_80_seconds_and_then_with_every_poll(haulie
     assert haulier.state(order) == "completed"
 
 
-@pytest.mark.rule("NX-6-15", "NX-6-16")
-def test_after_a_day_it_is_left_to_a_person_and_the_dispatch_stays_good(haulier):
-    haulier.nexus.fault("http_404", times=None, **LABELS)
+@pytest.mark.rule("NX-6-15", "NX-6-16", "NX-2.6-5")
+@pytest.mark.parametrize("effect", ["http_404", "empty", "http_500"])
+def test_after_a_day_it_is_left_to_a_person_and_the_dispatch_stays_good(haulier, effect):
+    haulier.nexus.fault(effect, times=None, **LABELS)
     order = haulier.sent()
     haulier.later(2, 86_000)
     assert haulier.items(parked=True) == {}
