@@ -146,6 +146,8 @@ def _template(options: argparse.Namespace) -> None:
     translated = mapper.preview(plan, options.template).translate(record)
     for fault in translated.faults:
         print(f"rejected  {fault.code}: {fault.reason}")
+    if translated.left_out:
+        print(f"left out  {translated.left_out.code}: {translated.left_out.reason}")
     for warning in translated.warnings:
         print(f"warning   {warning}")
     if translated.consignment:
@@ -157,6 +159,13 @@ def _print_fields(fields: dict[str, Any], indent: str = "") -> None:
         if hasattr(value, "_asdict"):
             print(f"{indent}{name}")
             _print_fields(value._asdict(), indent + "  ")
+        elif isinstance(value, dict):
+            print(f"{indent}{name}")
+            _print_fields(value, indent + "  ")
+        elif isinstance(value, list) and any(isinstance(element, dict) for element in value):
+            for number, element in enumerate(value, 1):
+                print(f"{indent}{name} {number}")
+                _print_fields(element, indent + "  ")
         else:
             print(
                 f"{indent}{name:<22}{', '.join(value) if isinstance(value, list) else '' if value is None else value}"

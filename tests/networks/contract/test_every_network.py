@@ -4,7 +4,9 @@ import importlib
 import json
 
 import pytest
+from tests.conftest import PROJECT
 
+from palletflow import cli
 from palletflow.discovery import network_names, network_part
 
 
@@ -22,6 +24,17 @@ def test_its_sample_record_becomes_a_consignment(network, plan):
 
     assert translated.faults == []
     assert translated.consignment.tracking_number == translator.key(record)
+
+
+@pytest.mark.parametrize("network", network_names())
+def test_the_command_line_shows_what_its_sample_becomes(network, monkeypatch, capsys):
+    monkeypatch.setenv("PALLETFLOW_DEPLOYMENT", str(PROJECT / "include" / "deployment.yaml"))
+
+    assert cli.main(["template", network]) == 0
+
+    said = capsys.readouterr().out
+    assert {"tracking_number", "pallet_types", "delivery"} <= {line.split()[0] for line in said.splitlines()}
+    assert "rejected" not in said
 
 
 @pytest.mark.parametrize("network", network_names())
