@@ -676,18 +676,12 @@ def test_nx116_a_copy_has_the_number_of_its_original(haulier):
 
 
 def imported(haulier, *, resource: str = "PALLEX_OUT") -> int:
-    """An order that an import made of a Pall-Ex consignment of ours, put on a trip."""
-    nexus_id = haulier.nexus.add(depot="PGD302", role="requesting", network="PALLEX")
-    order = haulier.order(requesting_depot="PGD302")
-    haulier.conn.execute(
-        "UPDATE orders SET source = 'nexus', source_key = %s WHERE id = %s", (f"nexus:{nexus_id}", order)
-    )
-    haulier.dispatch(order, resource=resource)
-    haulier.conn.execute(
-        "UPDATE consignments SET tracking_number = %s, registered = true, consignment_number = 'P1' "
-        "WHERE order_id = %s",
-        (str(nexus_id), order),
-    )
+    """An order as an import makes one of a Pall-Ex consignment of ours, put on a trip."""
+    nexus_id = str(haulier.nexus.add(depot="PGD302", role="requesting", network="PALLEX"))
+    order = haulier.order(requesting_depot="PGD302", tracking_number=nexus_id)
+    haulier.conn.execute("UPDATE orders SET source = 'nexus', source_key = %s WHERE id = %s", (nexus_id, order))
+    haulier.change(order, "consignment_number", "P1")
+    haulier.dispatch_imported(order, resource=resource)
     return order
 
 
