@@ -38,6 +38,4 @@ with DAG(
     },
     **dag_settings(deadline=timedelta(minutes=15)),
 ):
-    NexusFetchOperator(
-        task_id="fetch_consignment", depot="{{ params.depot }}", consignment="{{ params.consignment }}"
-    )
+    NexusFetchOperator(task_id="fetch_consignment", depot="{{ params.depot }}", consignment="{{ params.consignment }}")

@@ -13,21 +13,18 @@ refused login flags the connection: runs skip it until it is corrected. A run th
 one goes on.
 """
 
-import os
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from palletflow.airflow.defaults import dag_settings
+from palletflow.airflow.defaults import dag_settings, polled
 from palletflow.airflow.runs import WINDOW_PARAMS
 from palletflow.networks.nexus.operators import NexusPollOperator
 
-EVERY_3_MINUTES = "*/3 * * * *"
-
 with DAG(
     "nexus_poll",
-    schedule=CronTriggerTimetable(os.environ.get("PALLETFLOW_NEXUS_POLL") or EVERY_3_MINUTES, timezone="UTC"),
+    schedule=polled("PALLETFLOW_NEXUS_POLL", "*/3 * * * *"),
     doc_md=__doc__,
     tags=["nexus", "import", "statuses", "first-run"],
     params=WINDOW_PARAMS,

@@ -1,9 +1,10 @@
 """What every DAG of ours has in common."""
 
+import os
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.sdk import AsyncCallback, CronTriggerTimetable, DeadlineAlert, DeadlineReference
 from airflow.sdk.timezone import utc
 
 from palletflow.airflow.notify import FailureNotifier, late_run
@@ -14,6 +15,11 @@ START = datetime(2026, 1, 1, tzinfo=utc)
 TAGS = frozenset(
     {"palletforce", "nexus", "import", "quarantine", "first-run", "dispatch", "work", "statuses", "documents", "etas"}
 )
+
+
+def polled(variable: str, cron: str) -> CronTriggerTimetable:
+    """The schedule of a DAG that polls: the cron text in an environment variable, else this one; UTC."""
+    return CronTriggerTimetable(os.environ.get(variable) or cron, timezone="UTC")
 
 
 def dag_settings(deadline: timedelta) -> dict[str, Any]:
