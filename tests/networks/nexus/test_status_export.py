@@ -472,6 +472,21 @@ def test_without_a_history_what_went_on_meanwhile_says_enough(yard, accept):
     assert len(yard.posts()) == 1
 
 
+@pytest.mark.rule("NX-8-25", "NX-8-28")
+def test_what_was_held_back_may_have_arrived_as_soon_as_it_goes(yard):
+    yard.settle(status_export=False)
+    one = yard.create("delivery")
+    yard.report(one, "delivery_depot", "arrived", at(1))
+    yard.export()
+    yard.settle(status_export=True, read_timeout_s=0.4, status_history="off")
+    yard.nexus.fault("timeout", **POST, accept=True)
+    yard.export()
+    yard.nexus.scan(yard.number(one), "Out for Delivery", dateTime=at(2).isoformat())
+
+    assert yard.export() == {"done": 1}
+    assert yard.at_nexus(one) == ["At Delivery Depot"]
+
+
 @pytest.mark.rule("NX-8-28", "NX-1-18")
 def test_without_a_history_what_certainly_did_not_leave_us_is_sent_although_it_went_on(yard):
     yard.settle(status_history="off")

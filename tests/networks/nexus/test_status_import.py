@@ -541,6 +541,17 @@ def test_cancelled_at_nexus_flags_an_order_that_is_begun(yard, begun):
     )
 
 
+@pytest.mark.rule("NX-7-16")
+def test_cancelled_is_believed_whether_the_history_says_so_or_the_consignment(yard):
+    one = yard.create("requesting")
+
+    yard.poll(one, status={"id": 9015, "name": "Cancelled"})
+    yard.poll(one, status={"id": 9015, "name": "Cancelled"})
+
+    assert yard.order(one) == (True, None)
+    assert [name for name, *_ in yard.events(one)] == ["Booked", "Cancelled"]
+
+
 def on_one_order(yard, one, other):
     """Puts the second on the order of the first; its id."""
     query = "UPDATE consignments SET order_id = other.order_id FROM consignments other "
