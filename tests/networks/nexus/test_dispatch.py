@@ -308,8 +308,7 @@ def test_behind_the_cut_off_nothing_is_sent_again(haulier):
     haulier.change(order, "collection_date", "2020-01-06")
     haulier.later(90)
 
-    task = haulier.task(order)
-    assert task.state == "failed"
+    assert (haulier.state(order), faults(haulier.task(order))) == ("failed", {"collection_date": "NX111"})
     assert len(haulier.creates()) == 1
 
 
@@ -494,6 +493,19 @@ def test_what_was_changed_while_nobody_knew_is_not_sent_again_by_itself(haulier)
     assert haulier.state(order) == "completed"
     [held] = haulier.of_order(order)
     assert (held["consignmentNumber"], held["notes"]) == ("QG0000001", "Ring twice")
+
+
+@pytest.mark.rule("NX-6-10")
+def test_what_has_become_wrong_while_nobody_knew_is_not_sent_again(haulier):
+    haulier.nexus.fault("timeout", **CREATE, accept=False)
+    order = haulier.sent()
+    haulier.change(order, "service", "X")
+    haulier.change(order, "weight_kg", None)
+    haulier.later(5, 25, 90)
+
+    assert haulier.state(order) == "failed"
+    assert faults(haulier.task(order)) == {"service": "NX108", "weight_kg": "NX113"}
+    assert len(haulier.creates()) == 1
 
 
 @pytest.mark.rule("NX-6-10")

@@ -143,16 +143,7 @@ class Dispatcher:
 
     def _check_and_send(self, conn: Connection, task: DispatchTask, facts: ConsignmentFacts) -> Result:
         access, trouble = self._access(conn, facts.requesting_depot)
-        faults = rules.preflight(
-            facts,
-            self._form,
-            resource=task.resource,
-            accounts=self._accounts(facts),
-            company=dispatch.company(conn, task.consignment_id),
-            connection_fault=trouble,
-            cross_network=access is not None and access.client.settings.allow_cross_network,
-            now=self._clock(),
-        )
+        faults = self._faults(conn, task, facts, access, trouble)
         if faults or access is None:
             return Result(partial(self._store_faults, task, faults))
         case = _Case(task, facts, access)
@@ -165,6 +156,21 @@ class Dispatcher:
             if found.ours or found.others:
                 number = ""
         return self._send(conn, case, number, by_itself=False)
+
+    def _faults(
+        self, conn: Connection, task: DispatchTask, facts: ConsignmentFacts, access: Access | None, trouble: str = ""
+    ) -> list[Fault]:
+        """Everything that keeps it from being sent. `trouble`: why its depot has no access [NX-4-7]."""
+        return rules.preflight(
+            facts,
+            self._form,
+            resource=task.resource,
+            accounts=self._accounts(facts),
+            company=dispatch.company(conn, task.consignment_id),
+            connection_fault=trouble,
+            cross_network=access is not None and access.client.settings.allow_cross_network,
+            now=self._clock(),
+        )
 
     def _access(self, conn: Connection, depot: str) -> tuple[Access | None, str]:
         """A depot's way to Nexus, or why it has none [NX-4-24]."""
@@ -256,13 +262,13 @@ class Dispatcher:
             number = number or form.consignment_number(
                 self._form.number_prefix, dispatch.next_consignment_number(conn, NETWORK, "", form.LAST_NUMBER)
             )
-            accounts = self._accounts(facts)[rules.network_of(self._form, task.resource)]
-            customer_id = rules.customer_id(facts, accounts)
+            customer_id = rules.customer_id(facts, self._accounts(facts)[rules.network_of(self._form, task.resource)])
+            as_number = settings.customer_id_as == "integer" and customer_id.isdigit()
             body = payload.build(
                 facts,
                 self._form,
                 ids,
-                customer_id=int(customer_id) if settings.customer_id_as == "integer" else customer_id,
+                customer_id=int(customer_id) if as_number else customer_id,
                 number=number,
                 own_address=own_address,
             )
@@ -333,6 +339,10 @@ class Dispatcher:
         if case.facts.cancelled:
             return Result(partial(self._store_refusal, case, [CANCELLED]))
         if task.send_again or not task.resent:
+            # What was changed meanwhile may have become what cannot be sent at all.
+            faults = self._faults(conn, task, case.facts, case.access)
+            if faults:
+                return Result(partial(self._store_refusal, case, faults))
             return self._send(conn, case, case.facts.consignment_number, by_itself=not task.send_again)
         return Result(partial(self._store_search, task, searches, None, reason), parked=LEFT_TO_A_PERSON)
 
