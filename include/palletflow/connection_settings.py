@@ -4,6 +4,7 @@ A reader makes a setting's value from what the form or a hand put into Extra, nu
 raises ValueError or TypeError, and what it says then is shown to whoever keeps the connection.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,6 +18,20 @@ Reader = Callable[[Any], Any]
 def wrong(connection: str, detail: str) -> Misconfigured:
     """The error for a connection that cannot be used as it is."""
     return Misconfigured(connection, "Settings", detail)
+
+
+def as_object(connection: str, extra: str | None) -> dict[str, Any]:
+    """A connection's Extra, which Airflow keeps as text. Raises Misconfigured for what is no JSON object.
+
+    Airflow's own reading would give {} for that, and the defaults would go unnoticed.
+    """
+    try:
+        found = json.loads(extra or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise wrong(connection, "Extra is not a JSON object")
+    return found
 
 
 def read_extra(

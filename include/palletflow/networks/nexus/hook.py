@@ -1,11 +1,9 @@
 """Turns Airflow connections of the types 'nexus' and 'optimize' into clients."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -13,6 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from palletflow import deployment
 from palletflow.airflow import order_store
 from palletflow.checked_yaml import FileFault
+from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured, NetworkError
 from palletflow.networks.nexus import settings
@@ -39,10 +38,6 @@ class _CheckedHook(BaseHook):
 
     works = ""
 
-    def __init__(self, connection: str) -> None:
-        super().__init__()
-        self._connection = connection
-
     def check(self) -> None:
         """Asks the other side something without effect. Raises NetworkError, FileFault, AirflowNotFoundException."""
         raise NotImplementedError
@@ -55,16 +50,6 @@ class _CheckedHook(BaseHook):
             return False, str(error)
         return True, self.works
 
-    def _extra(self, text: str | None) -> dict[str, Any]:
-        # Connection.extra_dejson would give {} for what is no JSON, and the defaults would go unnoticed.
-        try:
-            extra = json.loads(text or "{}")
-        except ValueError:
-            extra = None
-        if not isinstance(extra, dict):
-            raise Misconfigured(self._connection, "Settings", "Extra is not a JSON object")
-        return extra
-
 
 class NexusHook(_CheckedHook):
     """Nexus through one Airflow connection (contract 1.1)."""
@@ -76,13 +61,14 @@ class NexusHook(_CheckedHook):
     works = "Nexus answers and accepts user name and password."
 
     def __init__(self, nexus_conn_id: str = default_conn_name) -> None:
-        super().__init__(nexus_conn_id)
+        super().__init__()
         self.nexus_conn_id = nexus_conn_id
 
     def settings(self) -> Settings:
         """The connection, checked. Raises Misconfigured, AirflowNotFoundException."""
         found = self.get_connection(self.nexus_conn_id)
-        return settings.parse(self.nexus_conn_id, found.host, found.login, found.password, self._extra(found.extra))
+        extra = as_object(self.nexus_conn_id, found.extra)
+        return settings.parse(self.nexus_conn_id, found.host, found.login, found.password, extra)
 
     def get_conn(self) -> NexusClient:
         """A client that knows what the template says of the wire.
@@ -107,13 +93,14 @@ class OptimizeHook(_CheckedHook):
     works = "Optimize answers and accepts the API key."
 
     def __init__(self, optimize_conn_id: str = default_conn_name) -> None:
-        super().__init__(optimize_conn_id)
+        super().__init__()
         self.optimize_conn_id = optimize_conn_id
 
     def settings(self) -> OptimizeSettings:
         """The connection, checked. Raises Misconfigured, AirflowNotFoundException."""
         found = self.get_connection(self.optimize_conn_id)
-        return settings.parse_optimize(self.optimize_conn_id, found.host, found.password, self._extra(found.extra))
+        extra = as_object(self.optimize_conn_id, found.extra)
+        return settings.parse_optimize(self.optimize_conn_id, found.host, found.password, extra)
 
     def get_conn(self) -> OptimizeClient:
         """A client. Raises Misconfigured, AirflowNotFoundException."""

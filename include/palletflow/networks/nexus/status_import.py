@@ -153,6 +153,8 @@ class _Storing:
         self._expect(shown, roles)
         if self._delivered(everything, roles) and (not delivered_before or self._completed_delivery()):
             work_items.enqueue(self._conn, NETWORK, DOCUMENT_FETCH, [self._id])
+        if self._is_untold(roles):
+            work_items.enqueue(self._conn, NETWORK, STATUS_EXPORT, [self._id])
         ended_at = self._ended_at(everything, roles, wanted_documents, chase, shown.read_at)
         tracking.polled(self._conn, self._id, shown.read_at, ended_at, NOTED_EVERY)
         return self._told(new, read.faults)
@@ -213,16 +215,16 @@ class _Storing:
     def _roles(self) -> list[str]:
         """Our roles; those that we have while Nexus names no depots are kept [NX-8-13]."""
         held = self._held
-        roles = held.roles
-        if held.is_own and not held.collecting_depot and not held.delivery_depot and set(roles) <= set(ROLES_OF_OURS):
-            roles = ROLES_OF_OURS
-        if roles != held.roles:
-            tracking.take_roles(self._conn, self._id, roles)
+        if not held.is_own or held.collecting_depot or held.delivery_depot or set(held.roles) - set(ROLES_OF_OURS):
+            return held.roles
+        if held.roles != ROLES_OF_OURS:
+            tracking.take_roles(self._conn, self._id, ROLES_OF_OURS)
+        return ROLES_OF_OURS
+
+    def _is_untold(self, roles: Sequence[str]) -> bool:
+        """Whether our people reported something before Nexus said what our part in it is, so that nobody told it."""
         is_first = tracking.exchange(self._conn, self._id).polled_at is None
-        if (is_first or roles != held.roles) and tracking.is_untold(self._conn, self._id):
-            # What our people reported before the network said what our part in it is.
-            work_items.enqueue(self._conn, NETWORK, STATUS_EXPORT, [self._id])
-        return roles
+        return (is_first or roles != self._held.roles) and tracking.is_untold(self._conn, self._id)
 
     def _warn_of_unknown(self, events: Iterable[Event], read_at: datetime) -> None:
         """One warning for each name [NX-8-9]."""

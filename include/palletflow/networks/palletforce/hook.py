@@ -1,10 +1,8 @@
 """Turns an Airflow connection of type 'palletforce' into a client."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -12,6 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from palletflow import deployment
 from palletflow.airflow import order_store
 from palletflow.checked_yaml import FileFault
+from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured, NetworkError
 from palletflow.networks.palletforce import settings
@@ -39,7 +38,10 @@ class PalletforceHook(BaseHook):
         """The connection, checked, also for being that of `depot`. Raises Misconfigured, AirflowNotFoundException."""
         connection = self.get_connection(self.palletforce_conn_id)
         checked = settings.parse(
-            self.palletforce_conn_id, connection.host, connection.password, self._extra(connection.extra)
+            self.palletforce_conn_id,
+            connection.host,
+            connection.password,
+            as_object(self.palletforce_conn_id, connection.extra),
         )
         if depot and checked.depot_codes and depot not in checked.depot_codes:
             codes = ", ".join(checked.depot_codes)
@@ -47,16 +49,6 @@ class PalletforceHook(BaseHook):
                 self.palletforce_conn_id, "Settings", f"it is used for depot {depot}, but its depot codes are {codes}"
             )
         return checked
-
-    def _extra(self, text: str | None) -> dict[str, Any]:
-        # Connection.extra_dejson would give {} for what is no JSON, and the defaults would go unnoticed.
-        try:
-            extra = json.loads(text or "{}")
-        except ValueError:
-            extra = None
-        if not isinstance(extra, dict):
-            raise Misconfigured(self.palletforce_conn_id, "Settings", "Extra is not a JSON object")
-        return extra
 
     def get_conn(self) -> PalletforceClient:
         """A client that knows the import template's other names of response fields.
