@@ -76,6 +76,76 @@ def test_a_stop_moves_once_and_is_never_uncompleted(conn, one, fetch):
     assert fetch("SELECT completed_at FROM stops WHERE kind = 'delivery'") == [(NOW + HOUR,)]
 
 
+def test_a_stop_that_is_under_way_has_started(conn, one, fetch):
+    under_way = StopEffect(None, None, None, "", "", started_at=NOW)
+    assert not tracking.any_started(conn, one)
+    assert tracking.move_stops(conn, one, {"delivery": under_way}) == {"delivery.started_at": [None, NOW.isoformat()]}
+    assert tracking.any_started(conn, one)
+    assert tracking.move_stops(conn, one, {"delivery": StopEffect(None, NOW + HOUR, Outcome.CLEAN, "", "")})
+    assert fetch("SELECT started_at, completed_at FROM stops WHERE kind = 'delivery'") == [(NOW, NOW + HOUR)]
+
+
+@pytest.mark.rule("NX-10-12")
+def test_a_delivery_is_expected_until_its_stop_has_started(conn, one, fetch):
+    assert tracking.expect(conn, one, NOW, NOW + HOUR) == {
+        "delivery.eta_from": [None, NOW.isoformat()], "delivery.eta_to": [None, (NOW + HOUR).isoformat()],
+    }  # fmt: skip
+    assert tracking.expect(conn, one, NOW, NOW + HOUR) == {}
+    assert tracking.expect(conn, one, NOW, None) == {"delivery.eta_to": [(NOW + HOUR).isoformat(), None]}
+
+    tracking.move_stops(conn, one, {"delivery": StopEffect(None, None, None, "", "", started_at=NOW)})
+
+    assert tracking.expect(conn, one, NOW + HOUR, None) == {}
+    assert fetch("SELECT eta_from, eta_to FROM stops WHERE kind = 'delivery'") == [(NOW, None)]
+
+
+def test_that_nothing_has_changed_is_noted_now_and_then(conn, one, fetch):
+    def polled(minutes: float, ended_at=None):
+        tracking.polled(conn, one, NOW + timedelta(minutes=minutes), ended_at, timedelta(minutes=15))
+        [(at, ended)] = fetch("SELECT polled_at, ended_at FROM tracking_polls")
+        return (at - NOW) / timedelta(minutes=1), ended
+
+    assert [polled(minutes)[0] for minutes in (0, 14, 15, 16, 10, 30)] == [0, 0, 15, 15, 15, 30]
+    assert polled(31, NOW) == (31, NOW)
+    # An older reading takes nothing back.
+    assert polled(20, None) == (31, NOW)
+
+
+def test_what_was_read_is_forgotten_and_what_was_told_is_not(conn, one, fetch):
+    tracking.store(conn, one, [event()])
+    tracking.polled(conn, one, NOW, None)
+    fetch("INSERT INTO tracking_events (consignment_id, direction, barcode, code, status, occurred_at) "
+          "VALUES (%s, 'exported', '', 'POC', 'COLLECTED', now()) RETURNING 1", one)  # fmt: skip
+
+    tracking.forget(conn, one)
+
+    assert fetch("SELECT direction FROM tracking_events") == [("exported",)]
+    assert fetch("SELECT * FROM tracking_polls") == []
+
+
+def test_what_was_kept_to_tell_waits_for_a_reason_goes_or_is_refused(conn, one):
+    def kept():
+        return [(row.code, row.status, row.is_sent, row.refusal) for row in status_exports.kept(conn, one)]
+
+    element = {
+        "pallet": None, "barcode": "", "code": "Collected", "status": "COLLECTED", "reason": None, "at": NOW,
+        "depot": "901", "signatory": "", "note": "", "latitude": "", "longitude": "", "delivery_order": None,
+        "total_deliveries": None, "movement_id": None,
+    }  # fmt: skip
+    [id_] = status_exports.write(conn, one, [element]).values()
+    assert kept() == [("Collected", "COLLECTED", False, "")]
+
+    status_exports.hold(conn, [id_], "off")
+    assert kept() == [("Collected", "COLLECTED", False, "off")]
+    status_exports.answered(conn, [], {id_: "no"})
+    status_exports.hold(conn, [id_], None)
+    assert kept() == [("Collected", "COLLECTED", False, "")]
+
+    status_exports.answered(conn, [id_], {})
+    status_exports.hold(conn, [id_], "late")
+    assert kept() == [("Collected", "COLLECTED", True, "")]
+
+
 @pytest.mark.rule("PF-5-12")
 def test_an_unknown_code_is_the_first_of_its_day_once(conn, fetch):
     today, tomorrow = date(2026, 7, 13), date(2026, 7, 14)

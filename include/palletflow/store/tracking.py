@@ -142,8 +142,9 @@ DAYS_UNKNOWN = "SELECT count(*) FROM unknown_codes WHERE (network, code) = (%s, 
 POLLED = """
 INSERT INTO tracking_polls AS held (consignment_id, polled_at, ended_at) VALUES (%(id)s, %(at)s, %(ended_at)s)
 ON CONFLICT (consignment_id) DO UPDATE
-SET polled_at = greatest(held.polled_at, excluded.polled_at), ended_at = excluded.ended_at
-WHERE held.ended_at IS DISTINCT FROM excluded.ended_at OR held.polled_at <= excluded.polled_at - %(every)s
+SET polled_at = excluded.polled_at, ended_at = excluded.ended_at
+WHERE held.polled_at <= excluded.polled_at
+  AND (held.ended_at IS DISTINCT FROM excluded.ended_at OR held.polled_at <= excluded.polled_at - %(every)s)
 """
 ASKED = """
 INSERT INTO tracking_polls AS held (consignment_id, polled_at) VALUES (%s, %s)
