@@ -1,5 +1,7 @@
 """Our reports into the simulated Nexus (contract 2.8 and 8.3), through the real work queue: each status once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +10,8 @@ from tests.networks.nexus.tracked import Yard
 from palletflow.networks.nexus.status_export import StatusExport
 from palletflow.networks.nexus.work import STATUS_EXPORT
 from palletflow.store import connection_flags, work_items
+from palletflow.store.connection import connect
+from palletflow.work.handling import Result
 
 HOUR = timedelta(hours=1)
 POST = {"path": "consignments/*/statuses", "method": "POST"}
@@ -629,12 +633,22 @@ def test_a_burst_of_reports_worked_off_side_by_side_is_told_once(yard):
     assert [yard.at_nexus(one) for one in many] == [ROUND] * 6
 
 
-def test_a_worker_whose_lease_ended_and_the_next_one_do_not_both_count(yard):
-    """Both end: Nexus is looked at before each sending, and the second finds it all."""
+def test_a_worker_whose_lease_ended_and_the_next_one_do_not_both_tell(yard):
+    """The second waits; when it has its turn, all of it is there."""
     one = yard.create("delivery")
     delivered(yard, one)
     handler = StatusExport(yard.plan, yard.reach, lambda: datetime.now(UTC))
     [item] = work_items.claim(yard.conn, "nexus", STATUS_EXPORT, 1, 60)
+    yard.nexus.fault("slow", **POST, seconds=1)
 
-    assert handler(yard.conn, item) == handler(yard.conn, item)
+    with ThreadPoolExecutor() as pool, connect(yard.dsn) as other:
+        first = pool.submit(handler, yard.conn, item)
+        deadline = time.monotonic() + 30
+        while not yard.posts():
+            assert time.monotonic() < deadline
+        second = handler(other, item)
+        assert first.result() == Result()
+
+        assert second.again_at
+        assert handler(other, item) == Result()
     assert yard.at_nexus(one) == ROUND

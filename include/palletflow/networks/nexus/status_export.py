@@ -18,7 +18,7 @@ from palletflow.networks.nexus.work import ACTOR, DOCUMENT_UPLOAD, NETWORK, Acce
 from palletflow.orders.consignment import Role
 from palletflow.orders.lifecycle import Status
 from palletflow.orders.tracking import Event
-from palletflow.store import activity, consignments, status_exports, work_items
+from palletflow.store import activity, consignments, session_lock, status_exports, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.status_exports import ExportFacts
 from palletflow.store.work_items import storable
@@ -28,6 +28,8 @@ SOURCE = f"{NETWORK} status export"
 STATUSES = "consignmentStatuses"
 # How soon to look again: whether statuses may be sent by now, or its dispatch has ended.
 SWITCHED_OFF, UNREGISTERED = timedelta(minutes=15), timedelta(minutes=10)
+# Until another worker has told what it was about to tell.
+BUSY = timedelta(seconds=10)
 # Why a status waits; one that did is dropped when it has become too old [NX-8-25].
 HELD = "held: "
 
@@ -59,14 +61,18 @@ class StatusExport:
         # Nexus names no depots: then it was we who created it [NX-8-13].
         depot = depot or asking_depot(self._ours.depots, consignments.facts(conn, consignment_id).requesting_depot)
         access = self._reach(conn, depot)
-        telling = _Telling(conn, consignment_id, facts, role, depot, access, self._clock())
+        # Two who work on it at once would both find that a status under way has not arrived.
+        with session_lock.alone(conn, f"{NETWORK} statuses of {consignment_id}") as alone:
+            if not alone:
+                return Result(again_at=self._clock() + BUSY)
+            return self._tell(_Telling(conn, consignment_id, facts, role, depot, access, self._clock()), access)
+
+    def _tell(self, telling: "_Telling", access: Access) -> Result:
         settings = access.client.settings
         if not (self._ours.switches.status_export and settings.status_export):
             is_held = telling.hold("status export is switched off")
             return Result(again_at=self._clock() + SWITCHED_OFF if is_held else None)
-        return self._send(telling, settings.connection)
-
-    def _send(self, telling: "_Telling", connection: str) -> Result:
+        connection = settings.connection
         try:
             if connection in self._resting:
                 raise self._resting[connection]

@@ -133,7 +133,7 @@ class _Storing:
         self._changes: dict[str, list[Any]] = {}
 
     def store(self, shown: _Shown, wanted_documents: set[str], chase: timedelta) -> StatusNews:
-        """Does it all."""
+        """Stores the events first, then what they do, then what follows from that."""
         pallets = self._follow_barcodes(shown.reply.barcodes)
         read = shown.read(pallets, self._held.delivery_depot)
         before = self._on_pallets(pallets)
@@ -187,7 +187,7 @@ class _Storing:
 
     def _warn_of_shape(self, code: str) -> None:
         if not (code.isascii() and code.isdigit() and len(code) == BARCODE_DIGITS):
-            self._warnings.append(f"Nexus uses the barcode '{code}', which has not {BARCODE_DIGITS} digits [NX-3-5]")
+            self._warnings.append(f"Nexus uses the barcode '{code}', which has not {BARCODE_DIGITS} digits")
 
     def _on_pallets(self, pallets: Mapping[str, int]) -> list[Event]:
         """The stored events, those with a barcode that has become known since on its pallet."""
