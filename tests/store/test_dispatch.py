@@ -409,3 +409,22 @@ def test_what_the_network_has_cancelled_for_us_may_be_dispatched_anew_under_its_
     dispatch.complete(conn, order, "tester")
     begin(conn, order, consignment_number="0000001R2")
     assert conn.execute(f"SELECT {columns} FROM consignments").fetchall() == [(None, False, "0000001R2", "CREATED")]
+
+
+def test_what_the_network_has_may_be_dispatched_where_its_dispatch_takes_it_over(conn, make, put_on_trip):
+    order = make()
+    conn.execute("UPDATE consignments SET tracking_number = %s, registered = true", (NUMBER,))
+
+    put_on_trip(order, adopts=True)
+    dispatch.complete(conn, order, "tester")
+
+    assert (state(conn, order), len(queued(conn))) == ("waiting", 1)
+
+
+@pytest.mark.parametrize("change", [{}, {"adopts": True, "network": "nexus"}])
+def test_what_the_network_has_is_not_dispatched_anywhere_else(conn, make, put_on_trip, change):
+    order = make()
+    conn.execute("UPDATE consignments SET tracking_number = %s, registered = true", (NUMBER,))
+
+    with pytest.raises(DispatchRefused):
+        put_on_trip(order, **change)

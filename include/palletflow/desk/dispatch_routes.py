@@ -43,6 +43,7 @@ def assign(order_id: OrderId, trip: Trip, within: InContext) -> shown.Order:
             depot=resource.depot,
             auto_complete=auto_complete,
             actor=within.actor,
+            adopts=within.networks.entry(resource.network).ADOPTS,
         )
     return shown_order(within, order_id)
 

@@ -232,12 +232,13 @@ def assign(
     depot: str,
     auto_complete: bool,
     actor: str,
+    adopts: bool = False,
 ) -> None:
     """Puts the order on a trip with a network's resource, which makes its dispatch task; `auto_complete` completes it.
 
-    `depot`: the requesting depot, "" leaves the one the order has. Assigning the same again changes nothing. Raises
-    DispatchRefused once a sending may have been accepted, for a cancelled order and for a consignment the network has
-    already.
+    `depot`: the requesting depot, "" leaves the one the order has. `adopts`: what the network has already is taken over
+    by its dispatch. Assigning the same again changes nothing. Raises DispatchRefused once a sending may have been
+    accepted, for a cancelled order and, unless it `adopts`, for a consignment the network has already.
     """
     wanted = {
         "trip": trip, "resource": resource, "network": network, "depot": depot, "auto_complete": auto_complete,
@@ -250,7 +251,7 @@ def assign(
         )
         if as_wanted and not cancelled:
             continue
-        _must_be_open(state, registered, cancelled)
+        _must_be_open(state, registered and not (adopts and held_network == network), cancelled)
         conn.execute(ASSIGN, {**wanted, "id": consignment_id})
         conn.execute(ASSIGN_CONSIGNMENT, {**wanted, "id": consignment_id})
         changes = {"trip": [held[0], trip], "resource": [held[1], resource]}

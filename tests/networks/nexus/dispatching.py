@@ -170,13 +170,8 @@ class House:
                 depot=depot,
                 auto_complete=True,
                 actor="tester",
+                adopts=entry.ADOPTS,
             )
-
-    def dispatch_imported(self, order_id: int, *, resource: str = "PALLEX_OUT") -> None:
-        """As dispatch(), of an order that an import made and Nexus has."""
-        self.change(order_id, "registered", False)
-        self.dispatch(order_id, resource=resource)
-        self.change(order_id, "registered", True)
 
     def sent(self, *, resource: str = "PALLEX_OUT", depot: str = "", **changes: Any) -> int:
         """An order on its way: dispatched and worked off until nothing is due."""

@@ -693,7 +693,8 @@ def imported(haulier, *, resource: str = "PALLEX_OUT") -> int:
     order = haulier.order(requesting_depot="PGD302", tracking_number=nexus_id)
     haulier.conn.execute("UPDATE orders SET source = 'nexus', source_key = %s WHERE id = %s", (nexus_id, order))
     haulier.change(order, "consignment_number", "P1")
-    haulier.dispatch_imported(order, resource=resource)
+    haulier.change(order, "registered", True)
+    haulier.dispatch(order, resource=resource)
     return order
 
 

@@ -100,7 +100,7 @@ def test_what_a_poll_imported_is_adopted(haulier, poll):
     haulier.nexus.add(depot="PGD302", role="requesting", network="PALLEX", customerID=20001)
     assert poll().created == 1
     [(order,)] = haulier.rows("SELECT id FROM orders")
-    haulier.dispatch_imported(order)
+    haulier.dispatch(order)
     haulier.work()
 
     assert haulier.state(order) == "completed"

@@ -23,6 +23,8 @@ FOLLOWS: Mapping[str, Follow] = {
 }
 # Nexus draws the labels; they are fetched once it has the consignment.
 DRAWS_LABELS = False
+# A consignment that came from it may be dispatched: it is taken over and its label fetched [NX-6-5].
+ADOPTS = True
 
 
 def faults(plan: Deployment, consignment: Consignment) -> list[Fault]:

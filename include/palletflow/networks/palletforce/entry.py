@@ -21,6 +21,8 @@ from palletflow.work.follows import Follow
 SOURCE = "entry"
 # We draw its labels ourselves while the network has not.
 DRAWS_LABELS = True
+# What it has already needs no dispatch, and cannot have one.
+ADOPTS = False
 # It has no call to cancel, takes no documents and is told no ETAs.
 FOLLOWS: Mapping[str, Follow] = {}
 
