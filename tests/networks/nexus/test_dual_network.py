@@ -1,6 +1,9 @@
 """One deployment with a depot of both networks and beside it depots of Pall-Ex only and of Fortec only (contract 4)."""
 
 import pytest
+from tests.conftest import NOW
+from tests.networks.nexus.dispatching import faults
+from tests.networks.nexus.polling import Poller
 
 # Depot of ours: the networks it is a member of.
 MEMBERS = {"PGD302": ("PALLEX", "FORTEC"), "UKD101": ("PALLEX",), "FTD201": ("FORTEC",)}
@@ -112,3 +115,46 @@ def test_where_all_depots_are_members_of_both_a_person_has_to_say(poller, nexus_
                                " JOIN orders o ON o.id = c.order_id")  # fmt: skip
     assert origin is None
     assert reason.startswith("Network unknown")
+
+
+@pytest.mark.rule("NX-4-1", "NX-4-2", "NX-4-3", "NX-4-4", "NX-4-11")
+def test_one_deployment_dispatches_to_both_networks_and_imports_from_both_for_every_kind_of_depot(haulier, tmp_path):
+    resources = {"PALLEX": "PALLEX_OUT", "FORTEC": "FORTEC_OUT"}
+    customers = {"PALLEX": ("FOXGLOVE", "20002"), "FORTEC": ("WHARFEDALE", "30002")}
+    incoming = {
+        (depot, network): for_delivery(haulier.nexus, depot, network)[0]
+        for depot, networks in MEMBERS.items()
+        for network in networks
+    }
+    outgoing = {}
+    for depot in MEMBERS:
+        for network, resource in resources.items():
+            customer, account = customers[network]
+            order = haulier.order(
+                customer=customer, requesting_depot=depot, account="", reference=f"{depot} {network}",
+                additional_fields={"nexus_origin": network},
+            )  # fmt: skip
+            haulier.dispatch(order, resource=resource)
+            outgoing[depot, network, account] = order
+    haulier.work()
+    poller = Poller(haulier.conn, haulier.plan, haulier.nexus, tmp_path)
+    poller.now = NOW
+    for depot in MEMBERS:
+        poller(depot)
+    poller.close()
+
+    # Out: what its depot is a member of, under the customer's ID of that network; the rest is refused before any call.
+    for (depot, network, account), order in outgoing.items():
+        held = haulier.of_order(order)
+        if network in MEMBERS[depot]:
+            assert haulier.state(order) == "completed"
+            assert [(one["customerID"], one["originatingDepotCode"]) for one in held] == [(int(account), depot)]
+            assert len(haulier.labels(order)) == 1
+        else:
+            assert (haulier.state(order), held) == ("failed", [])
+            assert faults(haulier.task(order)) == {"requesting_depot": "NX103"}
+    # In: the other members' consignments, each with the network it belongs to.
+    origins = dict(haulier.rows("SELECT tracking_number, additional_fields ->> 'nexus_origin' FROM consignments"))
+    assert {origins[str(id_)] == network for (_, network), id_ in incoming.items()} == {True}
+    # What we created came back as what it is: no second order of it.
+    assert haulier.rows("SELECT count(*) FROM orders") == [(len(incoming) + len(outgoing),)]
