@@ -9,7 +9,8 @@ from palletflow.store import activity, work_items
 from palletflow.store.connection import Connection
 
 # The kinds of work that draw our own labels of a consignment anew, fetch one pallet's from its network (key
-# "<consignment id>:<pallet number>"), and tell the network our statuses.
+# "<consignment id>:<pallet number>"; "<consignment id>" where one document has all of them), and tell the network our
+# statuses.
 RELABEL = "own_labels"
 REFETCH = "network_labels"
 EXPORT = "status_export"
@@ -52,6 +53,16 @@ SELECT consignment_id, c.network, string_agg(DISTINCT marked.pallet_number::text
 FROM marked JOIN consignments c ON c.id = marked.consignment_id
 WHERE stale_at IS NOT NULL GROUP BY consignment_id, c.network
 """
+# One document that holds the labels of all pallets is as old as the oldest of their barcodes.
+MARK_WHOLE_LABELS = """
+UPDATE documents d SET stale_at = now()
+FROM consignments c
+WHERE c.id = d.consignment_id AND d.consignment_id IN (SELECT consignment_id FROM expected_barcodes)
+  AND d.kind = 'NETWORK_LABEL' AND d.pallet_number IS NULL AND d.stale_at IS NULL
+  AND EXISTS (SELECT FROM pallet_barcodes b
+              WHERE b.consignment_id = d.consignment_id AND b.state = 'superseded' AND b.superseded_at = now())
+RETURNING d.consignment_id, c.network
+"""
 # What the network did not take under the old barcodes may go under the new ones.
 UNTOLD = """
 SELECT DISTINCT c.network, c.id
@@ -76,6 +87,7 @@ def take_over(conn: Connection, actor: str, source: str) -> None:
     conn.execute(SUPERSEDE)
     conn.execute(EXPECT)
     stale = conn.execute(MARK_LABELS).fetchall()
+    whole = conn.execute(MARK_WHOLE_LABELS).fetchall()
     untold = conn.execute(UNTOLD).fetchall()
     conn.execute("DROP TABLE expected_barcodes")
     for consignment_id, network, pallets, fetched in stale:
@@ -83,6 +95,10 @@ def take_over(conn: Connection, actor: str, source: str) -> None:
         activity.record(conn, consignment_id, "labels became stale", actor, source, warnings=[warning])
         work_items.enqueue(conn, network, RELABEL, [consignment_id])
         work_items.enqueue(conn, network, REFETCH, [f"{consignment_id}:{pallet}" for pallet in fetched or ()])
+    for consignment_id, network in whole:
+        warning = "The barcodes changed: print the new labels of all pallets before collection"
+        activity.record(conn, consignment_id, "labels became stale", actor, source, warnings=[warning])
+        work_items.enqueue(conn, network, REFETCH, [consignment_id])
     for network, consignment_id in untold:
         work_items.enqueue(conn, network, EXPORT, [consignment_id])
 

@@ -7,7 +7,7 @@ from pypdf import PdfReader
 
 from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.work import LABEL, NETWORK
-from palletflow.store import work_items
+from palletflow.store import barcodes, work_items
 
 LABELS = {"method": "GET", "path": "consignments/*/labels"}
 
@@ -149,6 +149,20 @@ def test_a_good_label_is_not_fetched_again(haulier):
     assert (fetches(haulier), len(haulier.labels(order))) == (1, 1)
 
 
+def test_when_a_barcode_is_replaced_the_label_is_void_and_fetched_anew(haulier):
+    order = haulier.sent()
+    consignment = haulier.consignment(order)
+    with haulier.conn.transaction():
+        barcodes.adopt(haulier.conn, consignment, {1: "1044999999999999"}, "tester", "nexus statuses")
+
+    [label] = haulier.labels(order)
+    assert label.stale_at is not None
+    assert haulier.history(order)[-1] == "labels became stale"
+    haulier.work()
+    assert fetches(haulier) == 2
+    assert [label.stale_at for label in haulier.labels(order)] == [None]
+
+
 def test_a_consignment_cancelled_while_its_label_is_fetched_keeps_none(haulier, monkeypatch):
     label = NexusClient.label
     order = haulier.order()
@@ -170,5 +184,5 @@ def test_what_is_not_there_has_no_label(haulier):
     order = haulier.order()
     work_items.enqueue(haulier.conn, NETWORK, LABEL, [haulier.consignment(order), 999])
 
-    assert haulier.work(LABEL) == {"labels": {"done": 2}}
+    assert haulier.work(LABEL) == {LABEL: {"done": 2}}
     assert haulier.calls() == []

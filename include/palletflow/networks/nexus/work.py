@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NETWORK = "nexus"
 DISPATCH = dispatch.DISPATCH  # create it
-LABEL = "labels"  # fetch its label
+LABEL = barcodes.REFETCH  # fetch its label, one document for all pallets
 CANCEL = "cancel"  # take it back
 STATUS_EXPORT = barcodes.EXPORT  # tell our statuses
 DOCUMENT_UPLOAD = "document_upload"  # send our signatures, PODs and photos
