@@ -20,7 +20,7 @@ from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.record import LOOKED_UP
 from palletflow.networks.nexus.status_import import store_statuses
 from palletflow.networks.nexus.work import NETWORK, Access
-from palletflow.store import barcodes, consignments, imports, listed_records, orders, tracking
+from palletflow.store import consignments, imports, listed_records, orders, tracking
 from palletflow.store.connection import Connection, NotStorable
 from palletflow.store.imports import NO_RECORDS, Batch, Counts
 
@@ -167,27 +167,13 @@ class ConsignmentImport:
                 intake.add([whole.record], whole.read_at)
             counts = intake.store(self._batch._replace(fetched_at=read_at))
             good = {whole.key: whole for whole in changed if whole.translated.consignment}
-            holders = tracking.holders(self._conn, NETWORK, good)
-            self._take_barcodes(holders, good)
-            for due in holders:
+            for due in tracking.holders(self._conn, NETWORK, good):
                 if due.tracking_number not in held:
                     self._flag(due.consignment_id, good[due.tracking_number])
             contents = {whole.key: self._content(whole) for whole in changed if not whole.is_bad}
             listed_records.taken_in(self._conn, NETWORK, contents, read_at)
         self.counts = self.counts.plus(counts)
         self.warnings.update(intake.warnings)
-
-    def _take_barcodes(self, holders: Sequence[tracking.Due], good: Mapping[str, Whole]) -> None:
-        """Nexus gives the barcodes, so that they are expected and confirmed at once [NX-3-4]."""
-        given = {
-            due.consignment_id: consignment.barcodes
-            for due in holders
-            if (consignment := good[due.tracking_number].translated.consignment) and consignment.barcodes
-        }
-        rows = [(of, number, code) for of, codes in given.items() for number, code in enumerate(codes, 1)]
-        barcodes.expect(self._conn, rows, self._batch.actor, self._source)
-        for consignment_id, codes in given.items():
-            barcodes.confirm(self._conn, consignment_id, codes)
 
     def _flag(self, consignment_id: int, whole: Whole) -> None:
         """Asks a person to look at a new order of which something is not as it should be."""
