@@ -360,13 +360,12 @@ def _pallets(shipment: Shipment, form: Form) -> Iterator[Fault]:
         kind = form.pallet_types.get(code)
         if kind is None or not kind.domestic or not (kind.name or form.forced_id(payload.PALLET_TYPES, code)):
             listed = ", ".join(sorted(code for code, kind in form.pallet_types.items() if kind.domestic))
-            why = "is no pallet type here" if kind is None else "has no name of Nexus's in the template"
-            yield Fault(
-                "NX110",
-                "pallet_types",
-                f"'{code}' {why if kind is None or kind.domestic else 'is an international pallet'}",
-                f"Choose one of {listed}, or add it to the template",
-            )
+            if kind is None:
+                why = "is none of the domestic pallet types known here, and international ones are not supported"
+            else:
+                why = "has no name of Nexus's in the template" if kind.domestic else "is an international pallet type"
+            remedy = f"Choose one of {listed}" + ("" if kind and not kind.domestic else ", or add it to the template")
+            yield Fault("NX110", "pallet_types", f"'{code}' {why}", remedy)
     for number, pallet in enumerate(pallets(shipment), 1):
         under = f"pallet_details[{number - 1}]"
         unknown = sorted(set(pallet.details) - PALLET_DETAILS)
