@@ -428,3 +428,17 @@ def test_what_the_network_has_is_not_dispatched_anywhere_else(conn, make, put_on
 
     with pytest.raises(DispatchRefused):
         put_on_trip(order, **change)
+
+
+@pytest.mark.rule("NX-3-3", "NX-2.4-4")
+def test_the_number_for_one_network_is_none_for_another(conn, make, put_on_trip):
+    order = make()
+    put_on_trip(order, auto_complete=True)
+    begin(conn, order)
+    refuse(conn, order)
+    number = "SELECT consignment_number FROM consignments"
+    put_on_trip(order, trip="T2")
+    assert conn.execute(number).fetchone() == ("0000001",)
+
+    put_on_trip(order, trip="T3", network="nexus", resource="PALLEX_OUT", depot="PGD302")
+    assert conn.execute(number).fetchone() == ("",)

@@ -45,7 +45,8 @@ SET trip = excluded.trip, resource = excluded.resource, auto_complete = excluded
 """
 ASSIGN_CONSIGNMENT = """
 UPDATE consignments
-SET network = %(network)s, requesting_depot = coalesce(nullif(%(depot)s, ''), requesting_depot),
+SET consignment_number = CASE network WHEN %(network)s THEN consignment_number ELSE '' END,  -- it was for that network
+    network = %(network)s, requesting_depot = coalesce(nullif(%(depot)s, ''), requesting_depot),
     dispatch_state = CASE dispatch_state WHEN 'not_needed' THEN 'todo' ELSE dispatch_state END, updated_at = now()
 WHERE id = %(id)s
 """

@@ -344,6 +344,15 @@ def is_untold(conn: Connection, consignment_id: int) -> bool:
     return conn.execute(UNTOLD, {"id": consignment_id}).fetchone() is not None
 
 
+def told(conn: Connection, consignment_id: int) -> list[str]:
+    """Every status that a consignment has had by what its network told us."""
+    rows = conn.execute(
+        "SELECT DISTINCT status FROM tracking_events WHERE consignment_id = %s AND direction = 'imported'",
+        (consignment_id,),
+    )
+    return [row[0] for row in rows]
+
+
 def any_started(conn: Connection, consignment_id: int) -> bool:
     """Whether somebody is under way to one of its stops, or has been there."""
     return conn.execute(ANY_STARTED, (consignment_id,)).fetchone() is not None

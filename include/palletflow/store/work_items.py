@@ -216,6 +216,16 @@ def listed(
     return [Listed(*row) for row in rows]
 
 
+def given_up(conn: Connection, network: str, kind: str, key: object) -> str | None:
+    """Why an item is parked; None when it is not, or there is none."""
+    row = conn.execute(
+        "SELECT coalesce(last_error, '') FROM work_items WHERE (network, kind, key) = (%s, %s, %s)"
+        " AND parked_at IS NOT NULL",
+        (network, kind, str(key)),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def counts(conn: Connection) -> list[Count]:
     """How much there is of each kind."""
     return [Count(*row) for row in conn.execute(COUNTS)]

@@ -3,8 +3,11 @@
 import pytest
 from tests.networks.nexus.test_dispatch import CREATE, SEARCH
 
+from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.work import CANCEL, NETWORK
-from palletflow.store import session_lock, work_items
+from palletflow.orders.lifecycle import Status
+from palletflow.orders.tracking import Event
+from palletflow.store import session_lock, tracking, work_items
 from palletflow.store.connection import connect
 
 DELETE = {"method": "DELETE", "path": "consignments/*"}
@@ -205,3 +208,63 @@ def test_a_cancel_waits_for_whoever_works_on_the_consignment(haulier, sent):
     assert deletes(haulier) == 0
     haulier.later(5)
     assert_taken_back(haulier, sent)
+
+
+@pytest.mark.rule("NX-6-21")
+def test_a_cancel_does_not_wait_for_ever_for_a_search_that_was_given_up(haulier):
+    haulier.nexus.fault("timeout", **CREATE, accept=True)
+    haulier.nexus.fault("http_403", **SEARCH, times=None)
+    order = haulier.sent()
+    haulier.cancel(order)
+    haulier.play_out()
+
+    assert "what became of its dispatch is not known" in (haulier.review(order) or "")
+    assert {kind for kind, _ in haulier.items(parked=True)} == {"dispatch"}
+
+    # Once the search can be made, it is found and taken back.
+    haulier.nexus.control("faults", clear=True)
+    haulier.conn.execute("UPDATE orders SET review_reason = NULL")
+    work_items.requeue(haulier.conn, kind="dispatch")
+    haulier.work()
+    haulier.play_out()
+    assert_taken_back(haulier, order)
+
+
+@pytest.mark.rule("NX-6-17")
+@pytest.mark.parametrize("effect", ["http_400", "http_403"])
+def test_what_nexus_refuses_to_cancel_is_for_a_person(haulier, sent, effect):
+    haulier.nexus.fault(effect, **DELETE)
+    haulier.cancel(sent)
+    haulier.work()
+
+    assert deletes(haulier) == 1
+    assert_stays_live(haulier, sent, "cancel it in the portal")
+
+
+@pytest.mark.rule("NX-6-17")
+def test_what_was_collected_before_it_was_damaged_is_not_even_asked_for(haulier, sent):
+    collected = Event(
+        "Collected", Status.COLLECTED, None, "", None, haulier.now, False, "", "", "", "", "", echo=False, raw={}
+    )
+    tracking.store(haulier.conn, haulier.consignment(sent), [collected])
+    haulier.conn.execute("UPDATE consignments SET lifecycle_status = 'EXCEPTION', exception_reason = 'DAMAGED'")
+    haulier.cancel(sent)
+    haulier.work()
+
+    assert deletes(haulier) == 0
+    assert_stays_live(haulier, sent, "collected already")
+
+
+def test_an_order_restored_while_nexus_cancels_it_tells_a_person(haulier, sent, monkeypatch):
+    cancel = NexusClient.cancel
+
+    def restored_meanwhile(client, consignment_id):
+        cancel(client, consignment_id)
+        haulier.restore(sent)
+
+    monkeypatch.setattr(NexusClient, "cancel", restored_meanwhile)
+    haulier.cancel(sent)
+    haulier.work()
+
+    assert (status(haulier, sent), haulier.state(sent)) == ("Cancelled", "todo")
+    assert "complete its dispatch task again" in (haulier.review(sent) or "")

@@ -12,6 +12,7 @@ from tests.networks.nexus.facts import AMAZON
 
 from palletflow.networks.nexus import payload, rules
 from palletflow.networks.nexus.client import NexusClient
+from palletflow.networks.nexus.dispatch import Dispatcher
 from palletflow.networks.nexus.work import DISPATCH, LABEL, NETWORK
 from palletflow.store import lookup_cache, session_lock, work_items
 from palletflow.store.connection import connect
@@ -539,6 +540,21 @@ def test_missing_barcodes_are_read(haulier):
     assert haulier.barcodes() == [(code, "confirmed") for code in haulier.of_order(order)[0]["barcodes"]]
 
 
+def test_what_is_cancelled_while_it_is_read_back_gets_no_barcodes(haulier):
+    haulier.nexus.fault("without", **CREATE, fields=["pallets"])
+    order = haulier.sent()
+    haulier.advance(2)
+    [item] = work_items.claim(haulier.conn, NETWORK, DISPATCH, 1, 60)
+    read_back = Dispatcher(haulier.plan, haulier.reach, lambda: haulier.now)(haulier.conn, item)
+    haulier.cancel(order)
+    haulier.work("cancel")
+    with haulier.conn.transaction():
+        read_back.record(haulier.conn)
+
+    assert (haulier.state(order), haulier.barcodes()) == ("todo", [])
+    assert haulier.one("SELECT echo FROM dispatch_tasks") == ({},)
+
+
 @pytest.mark.rule("NX-3-5", "NX-3-4")
 def test_odd_barcodes_are_kept_and_flagged(haulier):
     reply = {"consignmentID": 700001, "pallets": [{"barcode": "0044"}, {"barcode": "0000000000000012"}]}
@@ -589,6 +605,25 @@ def test_a_match_that_differs_is_for_a_person(haulier, difference):
     haulier.complete(order)
     haulier.work()
     assert (haulier.state(order), haulier.fact(order, "consignment_number")) == ("completed", "QG0000002")
+
+
+@pytest.mark.rule("NX-6-7", "NX-6-8")
+def test_what_was_cancelled_in_the_portal_while_nobody_knew_is_not_taken_for_dispatched(haulier):
+    haulier.nexus.fault("timeout", **CREATE, accept=True)
+    haulier.nexus.fault("json", **SEARCH, body=[])
+    order = haulier.sent()
+    [held] = haulier.of_order(order)
+    haulier.nexus.scan(held["consignmentID"], "Cancelled")
+    haulier.later(5)
+
+    task = haulier.task(order)
+    assert (task.state, faults(task)) == ("failed", {"consignment_number": "number_taken"})
+    assert "cancelled" in task.faults[0]["reason"]
+
+    haulier.complete(order)
+    haulier.work()
+    assert (haulier.state(order), haulier.fact(order, "consignment_number")) == ("completed", "QG0000002")
+    assert [one["status"]["name"] for one in haulier.of_order(order)] == ["Cancelled", "Booked"]
 
 
 @pytest.mark.rule("NX-6-7", "NX-6-8")

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from palletflow.deployment import Deployment
-from palletflow.network_errors import NotFound
+from palletflow.network_errors import NotFound, Rejected
 from palletflow.networks.nexus import form
+from palletflow.networks.nexus.dispatch import LEFT_TO_A_PERSON
 from palletflow.networks.nexus.errors import NexusConflict, NexusNotOffered
 from palletflow.networks.nexus.statuses import Rules
 from palletflow.networks.nexus.work import ACTOR, DISPATCH, NETWORK, Access, Reach, asking_depot
@@ -23,7 +24,16 @@ from palletflow.work.handling import Result, WorkItem
 SOURCE = "nexus cancel"
 COLLECTED = "it is collected already, so Nexus cancels it no more"
 REFUSED = "Nexus says that it is collected already; it stays live"
+NOT_TAKEN = "Nexus does not cancel it ({detail}): cancel it in the portal"
+NOT_KNOWN = "what became of its dispatch is not known, as the search for it was given up ({why}): look in the portal"
+RESTORED = (
+    "Restored while Nexus cancelled it as {number}: complete its dispatch task again to send it under its next number"
+)
 STILL_LIVE = "Nexus did not cancel it, and shows it as '{status}': cancel it in the portal"
+# What only goods can be that were collected, whatever happened to them since.
+COLLECTED_SINCE = {
+    status for status, rank in RANKS.items() if RANKS[Status.COLLECTED] <= rank < RANKS[Status.CANCELLED]
+}
 # Until a dispatch that is under way has come to an end.
 DISPATCHING = timedelta(seconds=5)
 
@@ -52,26 +62,37 @@ class Canceller:
             return Result()  # the order was restored meanwhile
         if task.state == "unknown" or (task.state == "waiting" and task.sent_at is not None):
             # What became of the create is found out first; what it finds is then cancelled [NX-6-21].
+            why = work_items.given_up(conn, NETWORK, DISPATCH, consignment_id)
+            if why is not None and why != LEFT_TO_A_PERSON:
+                return Result(partial(_flag, facts, NOT_KNOWN.format(why=why)))
             return Result(partial(_let_it_be_found, task), again_at=self._clock() + DISPATCHING)
         if not facts.registered:
             return Result()  # Nexus has nothing of it, and a cancelled order is not sent
-        if RANKS.get(Status(facts.lifecycle_status), 0) in range(RANKS[Status.COLLECTED], RANKS[Status.CANCELLED]):
+        if any(status in COLLECTED_SINCE for status in (facts.lifecycle_status, *tracking.told(conn, consignment_id))):
             return Result(partial(_flag, facts, COLLECTED))
         depot = asking_depot(self._ours, facts.requesting_depot, facts.collecting_depot, facts.delivery_depot)
         return self._ask(self._reach(conn, depot), task, facts)
 
     def _ask(self, access: Access, task: DispatchTask, facts: ConsignmentFacts) -> Result:
-        number = int(facts.tracking_number)
         try:
-            access.client.cancel(number)
+            left = _left(access, int(facts.tracking_number))
         except NexusConflict:
-            return Result(partial(_flag, facts, REFUSED))
-        except (NotFound, NexusNotOffered):
-            # The path is assumed, and a repeated cancel is not found either: get decides.
-            status = _status(access, number)
-            if status is not None and _meaning(access, status) is not Status.CANCELLED:
-                return Result(partial(_flag, facts, STILL_LIVE.format(status=status)))
-        return Result(partial(_take_back, task, facts))
+            left = REFUSED
+        except Rejected as error:
+            left = NOT_TAKEN.format(detail=error.detail)
+        return Result(partial(_flag, facts, left) if left else partial(_take_back, task, facts))
+
+
+def _left(access: Access, number: int) -> str:
+    """Cancels it; what is left for a person to do, "" when it is cancelled."""
+    try:
+        access.client.cancel(number)
+    except (NotFound, NexusNotOffered):
+        # The path is assumed, and a repeated cancel is not found either: get decides.
+        status = _status(access, number)
+        if status is not None and _meaning(access, status) is not Status.CANCELLED:
+            return STILL_LIVE.format(status=status)
+    return ""
 
 
 def _status(access: Access, number: int) -> str | None:
@@ -103,6 +124,8 @@ def _take_back(task: DispatchTask, facts: ConsignmentFacts, conn: Connection) ->
         actor=ACTOR,
     )
     tracking.forget(conn, facts.id)
+    if not consignments.facts(conn, facts.id).cancelled:
+        orders.ask_for_review(conn, facts.order_id, RESTORED.format(number=facts.consignment_number))
 
 
 def _flag(facts: ConsignmentFacts, reason: str, conn: Connection) -> None:

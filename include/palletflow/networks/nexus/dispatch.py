@@ -32,7 +32,7 @@ from palletflow.networks.nexus.resting import Resting
 from palletflow.networks.nexus.rules import Fault
 from palletflow.networks.nexus.status_import import ROLES_OF_OURS
 from palletflow.networks.nexus.wire import first_of, text
-from palletflow.networks.nexus.work import ACTOR, LABEL, NETWORK, Access, Reach, asking_depot
+from palletflow.networks.nexus.work import ACTOR, CANCEL, LABEL, NETWORK, Access, Reach, asking_depot
 from palletflow.orders.consignment import Address
 from palletflow.store import (
     barcodes,
@@ -87,10 +87,11 @@ class _Case(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """What a search shows under our number: consignments that are ours, and others."""
+    """What a search shows under our number: consignments that are ours, others, and what is cancelled there."""
 
     ours: list[Reply]
     others: list[Reply]
+    cancelled: list[Reply]
 
 
 class Dispatcher:
@@ -153,7 +154,7 @@ class Dispatcher:
             found = self._find(case)
             if len(found.ours) == 1:
                 return self._adopted(case, found.ours[0])
-            if found.ours or found.others:
+            if found.ours or found.others or found.cancelled:
                 number = ""
         return self._send(conn, case, number, by_itself=False)
 
@@ -325,6 +326,8 @@ class Dispatcher:
             return self._adopted(case, found.ours[0])
         if found.ours or found.others:
             return Result(partial(self._store_refusal, case, [_number_taken(found)]))
+        if found.cancelled:
+            return Result(partial(self._store_refusal, case, [_cancelled_there(found)]))
         task, pauses = case.task, self._pauses(case)
         now = self._clock()
         due = task.lookup_at or now
@@ -353,9 +356,9 @@ class Dispatcher:
 
     def _find(self, case: _Case) -> _Found:
         """Searches for our number and reads whole whatever has exactly this one [NX-6-6]."""
-        client, reading = case.access.client, case.access.mapper.reading
-        number = case.facts.consignment_number
-        found = _Found([], [])
+        client, mapper = case.access.client, case.access.mapper
+        reading, number = mapper.reading, case.facts.consignment_number
+        found = _Found([], [], [])
         for row in map(reading.reply, client.search(number)):
             if row.number != number or row.consignment_id is None:
                 continue
@@ -363,7 +366,10 @@ class Dispatcher:
                 whole = reading.reply(client.get(row.consignment_id))
             except NotFound:
                 continue  # not visible to us
-            (found.ours if self._is_ours(whole, case) else found.others).append(whole)
+            if mapper.is_cancelled(whole):
+                found.cancelled.append(whole)  # nobody will carry it
+            else:
+                (found.ours if self._is_ours(whole, case) else found.others).append(whole)
         return found
 
     def _is_ours(self, whole: Reply, case: _Case) -> bool:
@@ -432,9 +438,14 @@ class Dispatcher:
         if not (current.collecting_depot or current.delivery_depot) and set(current.our_roles) < set(ROLES_OF_OURS):
             tracking.take_roles(conn, task.consignment_id, ROLES_OF_OURS)
         work_items.enqueue(conn, NETWORK, LABEL, [task.consignment_id])
+        if current.cancelled:  # while nobody knew
+            work_items.enqueue(conn, NETWORK, CANCEL, [task.consignment_id])
 
     def _store_read_back(self, facts: ConsignmentFacts, access: Access, raw: Body, conn: Connection) -> None:
         created = _created(access.mapper.reading.reply(raw), facts)
+        current = consignments.facts(conn, facts.id, locked=True)
+        if (current.registered, current.tracking_number) != (True, facts.tracking_number):
+            return  # cancelled meanwhile
         if not all(pallet.barcode for pallet in facts.pallets):
             _store_barcodes(conn, facts.id, created.barcodes)
         echoes.expect(conn, facts.id, access.mapper.translate(raw).consignment)
@@ -504,6 +515,16 @@ def _number_taken(found: _Found) -> Fault:
         f"Nexus has consignment {ids} of this number, with another customer, delivery postcode or count of pallets",
         "Compare it in the portal. If it is this order, make the order the same; then complete the task again: an "
         "equal one is taken over, beside another it gets a new number",
+    )
+
+
+def _cancelled_there(found: _Found) -> Fault:
+    ids = ", ".join(whole.key for whole in found.cancelled)
+    return Fault(
+        "number_taken",
+        "consignment_number",
+        f"Nexus has consignment {ids} of this number, and it is cancelled there",
+        "If the goods are to go, complete the task again for a new number; if not, cancel the order",
     )
 
 
