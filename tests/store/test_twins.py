@@ -3,7 +3,7 @@
 import pytest
 from tests.networks.palletforce.dispatching import content
 
-from palletflow.store import orders, twins
+from palletflow.store import orders, twins, work_items
 
 NETWORK, NUMBER = "nexus", "700001"
 
@@ -40,3 +40,29 @@ def test_files_that_were_fetched_for_the_twin_are_not_fetched_again(conn, pair):
 
     held = "SELECT consignment_id, network_id FROM document_exchanges ORDER BY consignment_id, network_id"
     assert conn.execute(held).fetchall() == [(ours, "3001"), (ours, "3002"), (twin, "3001")]
+
+
+def test_work_that_the_twin_waits_for_is_done_for_ours(conn, pair):
+    """Else nobody would look for the POD of what was delivered before it was known to be ours."""
+    ours, twin = pair
+    with conn.transaction():
+        work_items.enqueue(conn, NETWORK, "document_fetch", [twin])
+        work_items.enqueue(conn, NETWORK, "status_export", [ours, twin])
+    [held] = work_items.claim(conn, NETWORK, "document_fetch", 1, 60)
+    with conn.transaction():
+        twins.merge(conn, ours, NETWORK, NUMBER, "tester")
+    work_items.complete(conn, [held])
+
+    waiting = [(one.kind, one.key) for one in work_items.listed(conn, parked=False)]
+    # That of the twin ends by itself: there is no such consignment at the network any more.
+    assert set(waiting) == {("document_fetch", str(ours)), ("status_export", str(ours)), ("status_export", str(twin))}
+
+
+def test_what_the_network_said_is_under_way_stays_so(conn, pair):
+    ours, twin = pair
+    conn.execute("UPDATE stops SET started_at = now() WHERE (consignment_id, kind) = (%s, 'delivery')", (twin,))
+    with conn.transaction():
+        twins.merge(conn, ours, NETWORK, NUMBER, "tester")
+
+    begun = conn.execute("SELECT kind FROM stops WHERE consignment_id = %s AND started_at IS NOT NULL", (ours,))
+    assert begun.fetchall() == [("delivery",)]

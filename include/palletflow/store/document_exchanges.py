@@ -22,15 +22,14 @@ COLUMNS = (
 )
 OF_CONSIGNMENT = f"SELECT {COLUMNS} FROM document_exchanges WHERE consignment_id = %s ORDER BY id"  # noqa: S608
 # Delivered when the stop was completed, or when the network says so of a stop that nobody completed. It is told when
-# what happened at the delivery was sent, or read back.
+# that was sent, or read back, whatever time was said of it then.
 DELIVERY = """
 SELECT CASE WHEN c.lifecycle_status = 'DELIVERED' THEN coalesce(s.completed_at, (
            SELECT max(t.occurred_at) FROM tracking_events t
            WHERE (t.consignment_id, t.direction, t.status) = (c.id, 'imported', 'DELIVERED'))) END,
        EXISTS (SELECT FROM tracking_events t
-               WHERE t.consignment_id = c.id
-                 AND (t.direction = 'imported' AND t.status = 'DELIVERED'
-                      OR t.sent_at IS NOT NULL AND t.occurred_at >= s.completed_at))
+               WHERE t.consignment_id = c.id AND t.status = 'DELIVERED'
+                 AND (t.direction = 'imported' OR t.sent_at IS NOT NULL))
 FROM consignments c JOIN stops s ON (s.consignment_id, s.kind) = (c.id, 'delivery')
 WHERE c.id = %s
 """

@@ -9,7 +9,8 @@ from psycopg.rows import class_row
 from palletflow.store import activity
 from palletflow.store.connection import Connection
 
-# Deliveries that are ours to make, have not begun and stand on a trip with an ETA.
+# Deliveries that are ours to make, have not begun and stand on a trip with an ETA. One half a day past tells nobody
+# anything: the trip is over, whether its drivers report or not, and its name may stand for another.
 EXPECTED = """
 SELECT c.id AS consignment_id, c.tracking_number, c.consignment_number, s.postcode, c.delivery_depot AS depot, s.route,
        s.eta_from, told.route AS told_route, told.eta_from AS told_eta, told.refused_route, told.refused_eta,
@@ -19,6 +20,7 @@ JOIN consignments c ON c.id = s.consignment_id
 JOIN orders o ON o.id = c.order_id
 LEFT JOIN eta_exports told ON told.consignment_id = c.id
 WHERE s.kind = 'delivery' AND s.route <> '' AND s.eta_from IS NOT NULL
+  AND s.eta_from > now() - interval '12 hours'
   AND coalesce(s.started_at, s.arrived_at, s.completed_at) IS NULL
   AND c.registered AND 'delivery' = ANY (c.our_roles) AND o.cancelled_at IS NULL
   AND c.lifecycle_status NOT IN ('DELIVERED', 'CANCELLED')
@@ -80,7 +82,7 @@ class Expected(NamedTuple):
 
 
 def of_consignment(conn: Connection, consignment_id: int) -> Expected | None:
-    """What is to be told of one consignment; None when nothing is: no trip or ETA, begun, not ours to deliver."""
+    """What is to be told of one consignment; None when nothing is: no trip or ETA, long past, begun, not ours."""
     with conn.cursor(row_factory=class_row(Expected)) as cursor:
         return cursor.execute(OF_CONSIGNMENT, (consignment_id,)).fetchone()
 

@@ -59,7 +59,8 @@ TAKE_OVER = (
     """,
     """
     UPDATE stops s
-    SET arrived_at = coalesce(s.arrived_at, twin.arrived_at),
+    SET started_at = coalesce(s.started_at, twin.started_at),
+        arrived_at = coalesce(s.arrived_at, twin.arrived_at),
         completed_at = coalesce(s.completed_at, twin.completed_at),
         outcome = coalesce(s.outcome, twin.outcome), reason = coalesce(nullif(s.reason, ''), twin.reason),
         signatory = coalesce(nullif(s.signatory, ''), twin.signatory)
@@ -78,6 +79,13 @@ TAKE_OVER = (
                         || ', which is the same consignment'
     WHERE id = %(twin_order)s
     """,
+    # Whoever is at it now does it once more, for ours.
+    """
+    UPDATE work_items w SET key = %(ours)s::text, generation = w.generation + 1
+    WHERE w.network = %(network)s AND w.key = %(twin)s::text AND NOT EXISTS (
+        SELECT FROM work_items own
+        WHERE (own.network, own.kind, own.key) = (w.network, w.kind, %(ours)s::text))
+    """,
 )
 
 
@@ -87,9 +95,10 @@ def merge(conn: Connection, consignment_id: int, network: str, tracking_number: 
     The caller holds the network's lock (network_lock.hold). Writes nothing when there is no twin.
     """
     found = conn.execute(FIND, {"network": network, "number": tracking_number, "ours": consignment_id}).fetchall()
+    ids = {"ours": consignment_id, "network": network}
     for twin, twin_order in found:
         for statement in TAKE_OVER:
-            conn.execute(statement, {"ours": consignment_id, "twin": twin, "twin_order": twin_order})
+            conn.execute(statement, {**ids, "twin": twin, "twin_order": twin_order})
         [(order_id,)] = conn.execute("SELECT order_id FROM consignments WHERE id = %s", (consignment_id,)).fetchall()
         changes = {"order": [twin_order, order_id]}
         activity.record(conn, twin, "merged into another order", actor, SOURCE, changes)

@@ -454,6 +454,23 @@ def test_what_came_before_a_pause_that_nexus_asks_for_is_kept(house, delivered):
     assert (kinds(house, delivered), house.downloads()) == (["POD", "SIGNATURE"], 3)
 
 
+@pytest.mark.rule("NX-1-19")
+def test_where_nexus_lists_no_files_the_chase_rests_for_the_run_and_is_kept(house):
+    several = [house.consignment("requesting") for _ in range(3)]
+    house.nexus.fault("http_405", path="consignments/*/attachments", method="GET", times=None)
+    for one in several:
+        house.deliver(one)
+        house.ask(one)
+    house.work()
+    assert sum(call.endswith("/attachments") for call in house.calls()) == 1
+    house.advance(timedelta(hours=1))
+    house.work()
+    assert house.items(parked=True) == {}
+    waiting = house.items(parked=False)
+    assert len(waiting) == 3
+    assert all("the work is kept" in reason.lower() for reason in waiting.values())
+
+
 @pytest.mark.rule("NX-1-20", "NX-11-25")
 def test_a_consignment_that_nexus_does_not_show_us_is_left_to_a_person(house, delivered):
     house.conn.execute("UPDATE consignments SET tracking_number = '1' WHERE id = %s", (delivered,))

@@ -192,6 +192,46 @@ def test_before_the_delivery_documents_wait(house):
     assert len(house.at_nexus(one)) == 1
 
 
+def test_what_is_never_delivered_is_looked_after_less_and_less_often(house):
+    """A photo of a closed gate: the goods went back and nobody delivers them."""
+    one = house.consignment("delivery")
+    house.add(one, "PHOTO")
+    pauses = []
+    for hours in (0, 5, 500):
+        house.conn.execute(
+            "UPDATE work_items SET due_at = now(), created_at = now() - make_interval(hours => %s)", (hours,)
+        )
+        house.work(DOCUMENT_UPLOAD)
+        pauses.append(round((house.due_at(one, DOCUMENT_UPLOAD) - house.now) / timedelta(hours=1)))
+    assert pauses == [1, 5, 24]
+
+
+@pytest.mark.rule("NX-9-11")
+def test_a_delivery_that_was_told_stays_told_when_its_time_is_corrected(house):
+    house.settle(status_export=True)
+    one = house.consignment("delivery")
+    house.deliver(one, timedelta(hours=2), told=True)
+    house.deliver(one, timedelta(hours=1))
+    house.add(one, "POD")
+    house.work(DOCUMENT_UPLOAD)
+    assert len(house.at_nexus(one)) == 1
+
+
+@pytest.mark.rule("NX-9-11")
+def test_a_failed_attempt_that_was_told_is_no_delivery(house):
+    house.settle(status_export=True)
+    one = house.consignment("delivery")
+    house.deliver(one)
+    house.conn.execute(
+        "INSERT INTO tracking_events (consignment_id, direction, barcode, code, status, occurred_at, sent_at) "
+        "VALUES (%s, 'exported', '', 'Failed Delivery', 'EXCEPTION', now(), now())",
+        (one,),
+    )
+    house.add(one, "POD")
+    house.work(DOCUMENT_UPLOAD)
+    assert house.uploads() == 0
+
+
 @pytest.mark.rule("NX-9-11")
 def test_documents_follow_the_delivered_status_where_we_tell_it(house):
     house.settle(status_export=True)
@@ -364,6 +404,17 @@ def test_a_type_that_nexus_does_not_have_stops_no_other(house, delivered):
     work_items.requeue(house.conn, network="nexus")
     house.work()
     assert [type_ for type_, _ in house.at_nexus(delivered)] == ["POD", "MPOD"]
+
+
+@pytest.mark.rule("NX-1-19")
+def test_where_nexus_lists_no_files_uploads_rest_and_are_kept(house, delivered):
+    house.add(delivered, "POD")
+    house.nexus.fault("http_405", path="consignments/*/attachments", method="GET", times=None)
+    house.work()
+    house.advance(timedelta(hours=1))
+    house.work()
+    assert house.items(parked=True) == {}
+    assert "the work is kept" in house.items(parked=False)[DOCUMENT_UPLOAD, str(delivered)].lower()
 
 
 @pytest.mark.rule("NX-1-19")

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from tests.networks.nexus.exchanging import House
 
+from palletflow.network_errors import Misconfigured
 from palletflow.networks.nexus.work import ETA_EXPORT
-from palletflow.store import movements, work_items
+from palletflow.store import connection_flags, movements, work_items
 
 SOON = timedelta(hours=2)
 
@@ -428,3 +429,57 @@ def test_while_one_tells_a_trip_another_waits_and_then_finds_nothing_to_tell(hou
     house.play_out(5)
     assert posts(house) == 1
     assert [len(etas) for _, _, etas in told(house)] == [len(several)]
+
+
+# What never ends
+
+
+@pytest.mark.rule("NX-10-9", "NX-10-1")
+@pytest.mark.parametrize("optimize", [None, {"require_in_progress": True}])
+def test_an_eta_long_past_waits_for_nothing_any_more(house, optimize):
+    """Nobody here ever reported that the delivery had begun."""
+    house.optimize_extra = optimize
+    one = house.consignment("delivery")
+    expect(house, one, SOON)
+    house.work()
+    assert waits(house, one) is not None
+    house.advance(timedelta(hours=15))
+    house.work()
+    assert (posts(house), house.items(parked=False), house.items(parked=True)) == (0, {}, {})
+
+
+@pytest.mark.rule("NX-10-9")
+def test_what_never_began_on_a_trip_of_that_name_days_ago_does_not_make_todays_begun(house):
+    house.optimize_extra = {"require_in_progress": True}
+    old, begun, new = (house.consignment("delivery") for _ in range(3))
+    for one in (old, begun):
+        expect(house, one, timedelta(days=-3))
+    house.conn.execute(
+        "UPDATE stops SET started_at = now() - interval '2 days' WHERE (consignment_id, kind) = (%s, 'delivery')",
+        (begun,),
+    )
+    expect(house, new, SOON)
+    house.work()
+    assert posts(house) == 0
+
+
+@pytest.mark.rule("NX-10-4")
+def test_a_connection_to_optimize_that_is_wrong_pauses_etas_and_flags_nothing(house):
+    """No check of ours would ever take such a flag off."""
+    one = house.consignment("delivery")
+    expect(house, one)
+
+    def wrong():
+        raise Misconfigured("nexus_optimize", "Settings", "the password, which is the API key, is empty")
+
+    good = house.optimize
+    house.optimize = wrong
+    house.work()
+    assert "API key, is empty" in house.items(parked=False)[ETA_EXPORT, str(one)]
+    assert waits(house, one) > house.now + timedelta(minutes=30)
+    assert connection_flags.reason(house.conn, "nexus_optimize") is None
+
+    house.optimize = good
+    house.advance(timedelta(hours=1))
+    house.work()
+    assert posts(house) == 1

@@ -184,7 +184,7 @@ def test_while_it_is_off_statuses_are_kept_and_sent_later(yard, off):
     assert (yard.at_nexus(one), yard.posts()) == ([], [])
     assert yard.told(one) == [(name, False, False) for name in ROUND]
     due = yard.one("SELECT due_at - now() FROM work_items WHERE kind = 'status_export'")[0]
-    assert timedelta(minutes=10) < due < timedelta(minutes=20)
+    assert timedelta(0) < due <= timedelta(minutes=15)
 
     yard.switch(status_export=True)
     yard.settle(status_export=True)
@@ -240,6 +240,43 @@ def test_nothing_waits_for_what_has_all_been_dropped_and_a_late_report_still_goe
     assert yard.at_nexus(one) == ["Out for Delivery"]
 
 
+@pytest.mark.rule("NX-8-25")
+@pytest.mark.parametrize("fault", ["drop", "http_400"])
+def test_what_once_went_or_was_refused_waits_no_longer_either_while_it_is_off(yard, fault):
+    one = yard.create("delivery")
+    yard.report(one, "delivery_depot", "arrived", at(0.5))
+    yard.nexus.fault(fault, **POST)
+    yard.export()
+
+    yard.settle(status_export=False, status_export_max_age_h=1)
+    yard.ask(one)
+
+    assert yard.export() == {"done": 1}
+    assert len(yard.posts()) == 1
+
+
+@pytest.mark.rule("NX-8-25")
+def test_everything_that_is_held_comes_due_together_so_that_one_run_looks_after_it(yard):
+    yard.settle(status_export=False)
+    for one in (yard.create("delivery"), yard.create("delivery")):
+        yard.report(one, "delivery_depot", "arrived", at(9))
+
+    yard.export()
+
+    dues = yard.rows("SELECT DISTINCT due_at FROM work_items WHERE kind = 'status_export'")
+    assert all(due.minute % 15 == 0 and not due.second and not due.microsecond for (due,) in dues)
+
+
+@pytest.mark.rule("NX-9-11", "NX-8-25")
+def test_documents_go_although_the_delivery_was_reported_too_late_to_be_told(yard):
+    yard.settle(status_export=False, status_export_max_age_h=1)
+    one = yard.create("delivery")
+    yard.report(one, "delivery", "completed", at(3))
+
+    assert yard.export() == {"done": 1}
+    assert yard.waiting() == [("document_upload", str(one))]
+
+
 @pytest.mark.rule("NX-8-18")
 def test_an_empty_name_in_the_template_is_never_sent(yard):
     names = yard.access().mapper.template.sections["status_export"]
@@ -290,6 +327,28 @@ def test_only_a_registered_consignment_is_told_of(yard, state, outcome):
 
     assert yard.export() == {outcome: 1}
     assert yard.posts() == []
+
+
+def test_a_cancelled_order_that_nexus_does_not_have_waits_for_nothing(yard):
+    one = yard.create("delivery")
+    delivered(yard, one)
+    yard.rows("UPDATE consignments SET registered = false, dispatch_state = 'todo' WHERE id = %s RETURNING 1", one)
+    yard.conn.execute("UPDATE orders SET cancelled_at = now()")
+
+    assert yard.export() == {"done": 1}
+
+
+def test_what_is_never_dispatched_is_looked_after_less_and_less_often(yard):
+    one = yard.create("delivery")
+    delivered(yard, one)
+    yard.rows("UPDATE consignments SET registered = false, dispatch_state = 'todo' WHERE id = %s RETURNING 1", one)
+    pauses = []
+    for hours in (0, 5, 500):
+        yard.conn.execute("UPDATE work_items SET created_at = now() - make_interval(hours => %s)", (hours,))
+        assert yard.export() == {"again": 1}
+        [(pause,)] = yard.rows("SELECT extract(epoch FROM due_at - now()) / 3600 FROM work_items")
+        pauses.append(round(float(pause), 1))
+    assert pauses == [0.2, 5.0, 24.0]
 
 
 def test_a_consignment_that_is_gone_is_done(yard):

@@ -14,6 +14,8 @@ from palletflow.network_errors import AuthFailed, Misconfigured, NetworkError, N
 from palletflow.networks.nexus import documents
 from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.documents import SOURCE, Type, Types
+from palletflow.networks.nexus.errors import NexusNotOffered
+from palletflow.networks.nexus.resting import Resting
 from palletflow.networks.nexus.wire import Attachment
 from palletflow.networks.nexus.work import ACTOR, NETWORK, Reach, asking_depot
 from palletflow.store import consignments, document_exchanges
@@ -40,6 +42,8 @@ class Fetcher:
     def __init__(self, plan: Deployment, reach: Reach, storage: Storage, clock: Callable[[], datetime]) -> None:
         self._ours = plan.network(NETWORK).depots
         self._reach, self._storage, self._clock = reach, storage, clock
+        # By connection: the handlers live as long as a run.
+        self._resting: dict[str, NetworkError] = {}
 
     def __call__(self, conn: Connection, item: WorkItem) -> Result:
         """One look. Comes again by the schedule until signature and POD are held or the chase has ended.
@@ -56,11 +60,21 @@ class Fetcher:
         types = documents.read_types(access.mapper.template.sections)
         asked = f"{item.id}/{item.generation}"
         known = document_exchanges.of_consignment(conn, facts.id)
-        for attachment in access.client.attachments(int(facts.tracking_number)):
+        for attachment in self._listed(access.client, int(facts.tracking_number)):
             type_ = types.of_name(attachment.type_name)
             if type_ and _is_new(attachment, known, asked):
                 self._fetch(conn, access.client, facts, attachment, type_, asked)
         return self._until_next_look(conn, facts, types, asked, access.client.settings.pod_chase_days)
+
+    def _listed(self, client: NexusClient, number: int) -> list[Attachment]:
+        connection = client.settings.connection
+        try:
+            if connection in self._resting:
+                raise self._resting[connection]
+            return client.attachments(number)
+        except NexusNotOffered as error:
+            self._resting[connection] = error
+            raise Resting(error) from error
 
     def _fetch(
         self,

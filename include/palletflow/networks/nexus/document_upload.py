@@ -15,13 +15,14 @@ from palletflow.networks.nexus import documents
 from palletflow.networks.nexus.documents import ATTACHMENT_TYPES, SOURCE, Type, Types
 from palletflow.networks.nexus.errors import NexusNotOffered, UnknownName
 from palletflow.networks.nexus.resting import Resting
+from palletflow.networks.nexus.waiting import as_long_again
 from palletflow.networks.nexus.wire import Attachment
 from palletflow.networks.nexus.work import ACTOR, NETWORK, Access, Reach, asking_depot
 from palletflow.orders.lifecycle import Status
 from palletflow.store import consignments, document_exchanges, session_lock
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts, NoSuchConsignment
-from palletflow.store.document_exchanges import Delivery, Exchange
+from palletflow.store.document_exchanges import Exchange
 from palletflow.store.documents import StoredDocument
 from palletflow.store.work_items import storable
 from palletflow.work.handling import Result, WorkItem
@@ -58,9 +59,10 @@ class Uploader:
         with session_lock.alone(conn, f"{NETWORK} documents of {facts.id}") as alone:
             if not alone:
                 return Result(again_at=self._clock() + BUSY)
-            return self._sent(conn, access, facts, f"{item.id}/{item.generation}")
+            return self._sent(conn, access, facts, item)
 
-    def _sent(self, conn: Connection, access: Access, facts: ConsignmentFacts, asked: str) -> Result:
+    def _sent(self, conn: Connection, access: Access, facts: ConsignmentFacts, item: WorkItem) -> Result:
+        asked = f"{item.id}/{item.generation}"
         types = documents.read_types(access.mapper.template.sections)
         begun = [one for one in document_exchanges.of_consignment(conn, facts.id) if one.number and one.is_due(asked)]
         new = document_exchanges.to_send(conn, facts.id, [type_.kind for type_ in types.sent], SOURCE)
@@ -68,10 +70,13 @@ class Uploader:
         if begun or new:
             if not facts.registered:
                 is_coming = facts.dispatch_state in ("todo", "waiting", "unknown", "failed")
-                return Result(again_at=self._clock() + NOT_REGISTERED) if is_coming else Result()
-            pause = self._pause(access, document_exchanges.delivery(conn, facts.id))
-            if pause:
-                return Result(again_at=self._clock() + pause)
+                again_at = as_long_again(self._clock(), item.created_at, NOT_REGISTERED)
+                return Result(again_at=again_at) if is_coming else Result()
+            delivery = document_exchanges.delivery(conn, facts.id)
+            if delivery.at is None:
+                return Result(again_at=as_long_again(self._clock(), item.created_at, NOT_DELIVERED))
+            if self._is_to_be_told(access, delivery.at) and not delivery.is_told:
+                return Result(again_at=self._clock() + NOT_TOLD)
             unsent = self._send_all(conn, access, facts, types, begun, new, asked)
         refused = [
             f"{one.name}: {one.reason}"
@@ -80,10 +85,8 @@ class Uploader:
         ]
         return Result(parked="; ".join((*refused, *unsent)) or None)
 
-    def _pause(self, access: Access, delivery: Delivery) -> timedelta | None:
-        """How long to wait until documents may go; None when they may."""
-        if delivery.at is None:
-            return NOT_DELIVERED
+    def _is_to_be_told(self, access: Access, delivered_at: datetime) -> bool:
+        """Whether documents wait until we have told the delivery."""
         settings = access.client.settings
         is_told_by_us = (
             settings.status_export
@@ -91,8 +94,8 @@ class Uploader:
             and access.mapper.template.sections["status_export"][Status.DELIVERED]
         )
         # A status older than that is not told any more.
-        may_come = self._clock() - delivery.at <= timedelta(hours=settings.status_export_max_age_h)
-        return NOT_TOLD if is_told_by_us and not delivery.is_told and may_come else None
+        may_come = self._clock() - delivered_at <= timedelta(hours=settings.status_export_max_age_h)
+        return bool(is_told_by_us) and may_come
 
     def _send_all(
         self,
@@ -108,7 +111,11 @@ class Uploader:
         connection = access.client.settings.connection
         if connection in self._resting:
             raise Resting(self._resting[connection])
-        listed = access.client.attachments(int(facts.tracking_number))
+        try:
+            listed = access.client.attachments(int(facts.tracking_number))
+        except NexusNotOffered as error:
+            self._resting[connection] = error
+            raise Resting(error) from error
         unsent: list[str] = []
         for type_ in types.sent:
             exchanges = [one for one in begun if one.code == type_.code]

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from palletflow.deployment import Deployment
-from palletflow.network_errors import AuthFailed, NetworkError, Rejected
+from palletflow.network_errors import AuthFailed, Misconfigured, NetworkError, Rejected
 from palletflow.networks.nexus.errors import NexusNotFound, NexusNotOffered
 from palletflow.networks.nexus.optimize import EtaReply, OptimizeClient
 from palletflow.networks.nexus.resting import Resting
 from palletflow.networks.nexus.settings import OptimizeSettings
+from palletflow.networks.nexus.waiting import together
 from palletflow.networks.nexus.work import ACTOR, NETWORK
 from palletflow.store import eta_exports, session_lock
 from palletflow.store.connection import Connection
@@ -48,9 +49,12 @@ class EtaExport:
         one = eta_exports.of_consignment(conn, int(item.key))
         if one is None or one.depot not in self._ours:
             return Result()
-        client = self._optimize()
+        try:
+            client = self._optimize()
+        except Misconfigured as error:
+            raise Resting(error) from error  # it flags nothing, as no check of ours would take the flag off
         if client is None:
-            return Result(again_at=_together(self._clock(), SWITCHED_OFF))
+            return Result(again_at=together(self._clock(), SWITCHED_OFF))
         with session_lock.alone(conn, f"{NETWORK} ETAs of {one.depot} {one.route}") as alone:
             if not alone:
                 return Result(again_at=self._clock() + BUSY)
@@ -59,7 +63,7 @@ class EtaExport:
             if one.consignment_id in {other.consignment_id for other in due}:
                 first_eta = min(other.eta_from for other in trip)
                 if client.settings.require_in_progress and not eta_exports.in_progress(conn, one.route, first_eta):
-                    return Result(again_at=_together(self._clock(), NOT_STARTED))
+                    return Result(again_at=together(self._clock(), NOT_STARTED))
                 self._tell(conn, client, due)
         now = eta_exports.of_consignment(conn, one.consignment_id)
         return Result(parked=now.refusal) if now and now.is_refused else Result()
@@ -118,9 +122,3 @@ def payload(due: Sequence[Expected], now: datetime, settings: OptimizeSettings) 
 
 def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _together(now: datetime, every: timedelta) -> datetime:
-    """The next moment at which everything that waits so comes due, so that one run looks after all of it."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + ((now - midnight) // every + 1) * every

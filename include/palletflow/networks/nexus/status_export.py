@@ -14,6 +14,7 @@ from palletflow.networks.nexus.errors import NexusNotOffered
 from palletflow.networks.nexus.reports import DROPPED, Attempts, Owed
 from palletflow.networks.nexus.resting import Resting
 from palletflow.networks.nexus.statuses import Rules
+from palletflow.networks.nexus.waiting import as_long_again, together
 from palletflow.networks.nexus.work import ACTOR, DOCUMENT_UPLOAD, NETWORK, Access, Reach, asking_depot
 from palletflow.orders.consignment import Role
 from palletflow.orders.lifecycle import Status
@@ -56,7 +57,9 @@ class StatusExport:
             return Result()
         if not facts.registered:
             is_coming = facts.dispatch_state in ("todo", "waiting", "unknown", "failed")
-            return Result(again_at=self._clock() + UNREGISTERED) if is_coming else Result()
+            if not is_coming or consignments.facts(conn, consignment_id).cancelled:
+                return Result()
+            return Result(again_at=as_long_again(self._clock(), item.created_at, UNREGISTERED))
         depot = facts.collecting_depot if role is Role.COLLECTING else facts.delivery_depot
         # Nexus names no depots: then it was we who created it [NX-8-13].
         depot = depot or asking_depot(self._ours.depots, consignments.facts(conn, consignment_id).requesting_depot)
@@ -71,7 +74,7 @@ class StatusExport:
         settings = access.client.settings
         if not (self._ours.switches.status_export and settings.status_export):
             is_held = telling.hold("status export is switched off")
-            return Result(again_at=self._clock() + SWITCHED_OFF if is_held else None)
+            return Result(again_at=together(self._clock(), SWITCHED_OFF) if is_held else None)
         connection = settings.connection
         try:
             if connection in self._resting:
@@ -110,18 +113,17 @@ class _Telling:
 
     def hold(self, reason: str) -> bool:
         """Keeps everything that is owed for later; what is too old for that is dropped. Whether anything waits."""
-        waiting = [one for one in self._owed if not self._dropped(one, may_be_new=True)]
-        new = [one for one in waiting if one.kept is None]
+        waiting = [one for one in self._owed if not self._dropped(one, is_held=True)]
         with self._conn.transaction():
-            ids = self._write(new)
+            ids = self._write([one for one in waiting if one.kept is None])
             status_exports.hold(self._conn, ids, HELD + reason)
-            if any(one.status is Status.DELIVERED for one in new):
+            if any(one.status is Status.DELIVERED and one.kept is None for one in self._owed):
                 self._upload_documents()
         return bool(waiting)
 
     def send(self) -> list[str]:
         """Sends everything that is owed, unless Nexus has it; what it refused, with the reason."""
-        owed = [one for one in self._owed if not self._dropped(one, may_be_new=False)]
+        owed = [one for one in self._owed if not self._dropped(one, is_held=False)]
         if self._role is Role.DELIVERY and not self._names[Status.DELIVERED]:
             with self._conn.transaction():
                 self._upload_documents()  # nothing is told before them
@@ -188,10 +190,13 @@ class _Telling:
             if one.status is Status.DELIVERED:
                 self._upload_documents()
 
-    def _dropped(self, one: Owed, *, may_be_new: bool) -> bool:
-        """Whether a status has been held for too long; then it is noted once and never sent [NX-8-25]."""
-        was_held = one.kept.refusal.startswith(HELD) if one.kept else may_be_new
-        if not was_held or self._now - one.at <= self._max_age:
+    def _dropped(self, one: Owed, *, is_held: bool) -> bool:
+        """Whether a status is held, now or the last time, and too old; then it is noted once and never sent [NX-8-25].
+
+        Held now is everything, also what went or was refused before: it would wait as long as nothing may be sent.
+        """
+        was_held = one.kept is not None and one.kept.refusal.startswith(HELD)
+        if not (is_held or was_held) or self._now - one.at <= self._max_age:
             return False
         reason = f"{DROPPED}it is older than {self._max_age / timedelta(hours=1):g} hours"
         with self._conn.transaction():
