@@ -120,3 +120,14 @@ def test_labels_are_nexuss_own_and_not_drawn_here(api, conn):
     for form in ("pdf", "zpl"):
         answer = api.get(f"/orders/SO-1/labels?format={form}", 409)
         assert [rule for _, rule in errors(answer)] == ["no_label"]
+
+
+def test_a_number_made_for_another_network_does_not_go_to_nexus(api, conn, fetch):
+    api.post("/orders", order("SO-1"), 201)
+    conn.execute("UPDATE consignments SET dispatch_state = 'failed', consignment_number = '0000001'")
+    number = "SELECT consignment_number FROM consignments"
+    api.patch("/orders/SO-1", {"reference": "PO-2", "consignments": [{"weight_kg": 500}]})
+    assert fetch(number) == [("0000001",)]
+
+    assert api.put("/orders/SO-1", order("SO-1", **CONSIGNMENT))["outcome"] == "updated"
+    assert fetch(number) == [("",)]

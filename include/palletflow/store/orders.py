@@ -108,7 +108,9 @@ SELECT order_id, new_id FROM given_rows ORDER BY new_id
 UPDATE_CONSIGNMENT = f"""
 WITH r AS MATERIALIZED (SELECT * FROM jsonb_to_record(%s) AS r ({ROW})), changed AS (
     UPDATE consignments c
-    SET ({COLUMNS}, our_roles, given, updated_at) = ROW({VALUES}, r.our_roles, r.given, now())
+    SET ({COLUMNS}, our_roles, given, updated_at) = ROW({VALUES}, r.our_roles, r.given, now()),
+        -- A number was made for the network that it went through.
+        consignment_number = CASE c.network WHEN r.network THEN c.consignment_number ELSE '' END
     FROM r WHERE c.id = r.id
 ), changed_stops AS (
     UPDATE stops held SET ({STOP_COLUMNS}) = ROW({NEW_STOP})
