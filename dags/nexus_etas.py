@@ -3,7 +3,7 @@
 **What.** When the ETAs of a delivery trip are told to the order API, they go out in one call a trip, and again when one
 moves by more than a quarter of an hour or its stop changes trip. Only for deliveries of ours that have not begun.
 Optimize is an extra with a key of its own: without the Airflow connection `nexus_optimize` nothing is sent; it is
-looked for every half hour, until the delivery begins.
+looked for every half hour, until the delivery begins or its ETA is half a day past.
 
 **By hand.** A run starts by itself as soon as there is something to tell; triggering it does the same.
 
