@@ -1,6 +1,8 @@
 """Cancelling an order takes its consignment back from Nexus, as long as it can (contract 2.5, 6.5)."""
 
 import pytest
+from tests.conftest import NOW
+from tests.networks.nexus.polling import Poller
 from tests.networks.nexus.test_dispatch import CREATE, SEARCH
 
 from palletflow.networks.nexus.client import NexusClient
@@ -268,3 +270,33 @@ def test_an_order_restored_while_nexus_cancels_it_tells_a_person(haulier, sent, 
 
     assert (status(haulier, sent), haulier.state(sent)) == ("Cancelled", "todo")
     assert "complete its dispatch task again" in (haulier.review(sent) or "")
+
+
+@pytest.fixture
+def poll(haulier, tmp_path):
+    """Polls as our first depot, at the simulator's time."""
+    made = Poller(haulier.conn, haulier.plan, haulier.nexus, tmp_path)
+    made.now = NOW
+    yield made
+    made.close()
+
+
+@pytest.mark.rule("NX-7-16", "NX-3-3")
+@pytest.mark.parametrize("asked_for", [False, True], ids=["in the portal alone", "after we asked for it"])
+def test_what_a_person_cancelled_in_the_portal_can_be_sent_anew(haulier, sent, poll, asked_for):
+    poll()
+    if asked_for:
+        haulier.nexus.fault("http_405", method="DELETE", path="consignments/*")
+        haulier.cancel(sent)
+        haulier.work()
+        assert "cancel it in the portal" in (haulier.review(sent) or "")
+    haulier.nexus.scan(int(haulier.fact(sent, "tracking_number")), "Cancelled")
+    poll.later(minutes=20)
+    poll()
+    haulier.work()
+    assert (haulier.state(sent), haulier.fact(sent, "registered")) == ("todo", False)
+
+    haulier.restore(sent)
+    haulier.complete(sent)
+    haulier.work()
+    assert (haulier.state(sent), haulier.fact(sent, "consignment_number")) == ("completed", "QG0000001R2")

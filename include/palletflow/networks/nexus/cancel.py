@@ -68,7 +68,8 @@ class Canceller:
             return Result(partial(_let_it_be_found, task), again_at=self._clock() + DISPATCHING)
         if not facts.registered:
             return Result()  # Nexus has nothing of it, and a cancelled order is not sent
-        if any(status in COLLECTED_SINCE for status in (facts.lifecycle_status, *tracking.told(conn, consignment_id))):
+        known = {facts.lifecycle_status, *tracking.told(conn, consignment_id)}
+        if Status.CANCELLED not in known and known & COLLECTED_SINCE:
             return Result(partial(_flag, facts, COLLECTED))
         depot = asking_depot(self._ours, facts.requesting_depot, facts.collecting_depot, facts.delivery_depot)
         return self._ask(self._reach(conn, depot), task, facts)

@@ -13,7 +13,7 @@ from palletflow.deployment import Deployment
 from palletflow.networks.nexus import documents, statuses
 from palletflow.networks.nexus.record import Reply
 from palletflow.networks.nexus.statuses import Rules
-from palletflow.networks.nexus.work import DOCUMENT_FETCH, NETWORK, STATUS_EXPORT, Access
+from palletflow.networks.nexus.work import CANCEL, DOCUMENT_FETCH, NETWORK, STATUS_EXPORT, Access
 from palletflow.orders.consignment import Role
 from palletflow.orders.lifecycle import Status
 from palletflow.orders.tracking import Event
@@ -155,6 +155,8 @@ class _Storing:
             work_items.enqueue(self._conn, NETWORK, DOCUMENT_FETCH, [self._id])
         if self._is_untold(roles):
             work_items.enqueue(self._conn, NETWORK, STATUS_EXPORT, [self._id])
+        if self._order and self._is_cancelled(everything) and not self._is_cancelled(before):
+            work_items.enqueue(self._conn, NETWORK, CANCEL, [self._id])  # ours may then be dispatched anew
         ended_at = self._ended_at(everything, roles, wanted_documents, chase, shown.read_at)
         tracking.polled(self._conn, self._id, shown.read_at, ended_at, NOTED_EVERY)
         return self._told(new, read.faults)
@@ -259,10 +261,9 @@ class _Storing:
 
     def _follow_cancelling(self, before: Sequence[Event], everything: Sequence[Event]) -> None:
         """Cancels the order whose consignment Nexus has cancelled, unless somebody is under way with it [NX-7-16]."""
-        pallets = self._held.pallets
-        if self._order is None or not statuses.everywhere(everything, pallets, Status.CANCELLED):
+        if self._order is None or not self._is_cancelled(everything):
             return
-        if statuses.everywhere(before, pallets, Status.CANCELLED) or self._order.cancelled:
+        if self._is_cancelled(before) or self._order.cancelled:
             return
         if tracking.any_started(self._conn, self._id):
             self._flag("Cancelled at Nexus after it was begun: check with the customer where the goods go")
@@ -271,6 +272,9 @@ class _Storing:
         else:
             orders.cancel(self._conn, self._order, "Cancelled at Nexus", self._actor, self._source)
             self._changes["cancelled"] = [False, True]
+
+    def _is_cancelled(self, events: Sequence[Event]) -> bool:
+        return bool(statuses.everywhere(events, self._held.pallets, Status.CANCELLED))
 
     def _flag(self, reason: str) -> None:
         orders.ask_for_review(self._conn, self._held.order_id, reason)
