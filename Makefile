@@ -33,7 +33,7 @@ psql: $(READY) ## open the order store in psql
 	@$(BIN)/python -m palletflow.sandbox psql
 
 test: $(READY) ## the whole test suite
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 3 --dist loadgroup
 
 check: $(READY) ## lint, types, rooms, locks and generated docs
 	@$(BIN)/ruff check

@@ -38,9 +38,13 @@ NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End-to-end tests come last: they share a running house, which would keep a core busy beside all others."""
-    items.sort(key=lambda item: "e2e" in item.path.parts)
+    """What stands houses up comes last and one after the other: a house keeps a core busy beside all others."""
+    items.sort(key=lambda item: ("sandbox" in item.path.parts) + 2 * ("e2e" in item.path.parts))
+    for item in items:
+        if {"sandbox", "e2e"} & set(item.path.parts):
+            item.add_marker(pytest.mark.xdist_group("houses"))
 
 
 @pytest.fixture(scope="session")
