@@ -198,7 +198,7 @@ LEFT JOIN LATERAL (
         FROM consignments c JOIN orders o ON o.id = c.order_id
         WHERE c.network = %(network)s AND c.dispatch_state IN ('waiting', 'unknown') AND NOT c.registered
           AND c.tracking_number IS NULL AND c.consignment_number <> '' AND s.registered
-          AND c.consignment_number = s.consignment_number AND c.requesting_depot = s.requesting_depot
+          AND c.consignment_number = s.consignment_number AND s.requesting_depot IN ('', c.requesting_depot)
           AND o.reference = s.reference
         LIMIT 1
     ) LIMIT 1

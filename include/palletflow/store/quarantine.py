@@ -1,5 +1,6 @@
 """Rejected records that wait for a person: listed, corrected, handed out for replay."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -52,6 +53,12 @@ OPEN = f"""{QUARANTINED}
   AND (%(ids)s::bigint[] IS NULL OR r.id = ANY (%(ids)s))
 ORDER BY r.id
 """
+SETTLE_UNCHANGED = """
+UPDATE inbound_records held SET settled_at = now(), settled_by = 'the record was read again and is unchanged'
+FROM unnest(%(keys)s::text[], %(read_at)s::timestamptz[]) AS again (record_key, read_at)
+WHERE held.network = %(network)s AND held.record_key = again.record_key AND held.outcome = 'rejected'
+  AND held.settled_at IS NULL AND held.read_at <= again.read_at
+"""
 OF_BATCH = (
     f"{QUARANTINED} AND r.batch_id = %s AND (r.settled_at IS NULL OR starts_with(r.settled_by, %s)) ORDER BY r.id"
 )
@@ -71,6 +78,13 @@ def of_batch(conn: Connection, batch_id: int) -> list[Quarantined]:
     Those belong to the orders of rows that are open: without them an order would land in part.
     """
     return [Quarantined(*row) for row in conn.execute(OF_BATCH, (batch_id, SENT_AGAIN))]
+
+
+def settle_unchanged(conn: Connection, network: str, read_at: Mapping[str, datetime]) -> None:
+    """Settles what waits of records that were read again, by key at that moment, and are what they were before."""
+    if read_at:
+        values = {"network": network, "keys": list(read_at), "read_at": list(read_at.values())}
+        conn.execute(SETTLE_UNCHANGED, values)
 
 
 def correct(conn: Connection, record_id: int, corrected: str, actor: str) -> None:

@@ -116,6 +116,10 @@ SELECT FROM consignments WHERE id = %(id)s AND our_roles && ARRAY['collecting', 
   AND EXISTS (SELECT FROM movements WHERE consignment_id = %(id)s)
   AND NOT EXISTS (SELECT FROM tracking_events WHERE consignment_id = %(id)s AND direction = 'exported')
 """
+REPORTED_ROLES = """
+SELECT id, our_roles FROM consignments c WHERE network = %s AND tracking_number = ANY (%s)
+  AND EXISTS (SELECT FROM movements m WHERE m.consignment_id = c.id)
+"""
 # A barcode may become known after a status was read with it.
 GIVE_PALLETS = """
 UPDATE tracking_events t SET pallet_number = b.pallet_number
@@ -342,6 +346,11 @@ def order_of(conn: Connection, consignment_id: int) -> int | None:
 def is_untold(conn: Connection, consignment_id: int) -> bool:
     """Whether our people reported something of it and nothing was ever kept to tell its network."""
     return conn.execute(UNTOLD, {"id": consignment_id}).fetchone() is not None
+
+
+def reported_roles(conn: Connection, network: str, tracking_numbers: Collection[str]) -> dict[int, list[str]]:
+    """Our roles on those of these consignments of which our people have reported something, by consignment id."""
+    return dict(conn.execute(REPORTED_ROLES, (network, list(tracking_numbers))).fetchall())
 
 
 def told(conn: Connection, consignment_id: int) -> list[str]:

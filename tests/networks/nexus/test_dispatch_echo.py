@@ -51,6 +51,20 @@ def test_what_was_sent_comes_back_as_it_was(haulier, poll, when):
     assert [label.stale_at for label in haulier.labels(order)] == [None]
 
 
+@pytest.mark.rule("NX-7-9")
+def test_what_comes_back_as_it_was_sent_is_imported_once(haulier, poll):
+    haulier.sent(**FINE)
+    haulier.later(2)
+    batches = []
+    for _ in range(4):
+        # On no list any more, so that it is read in turn.
+        poll.later(days=1)
+        poll()
+        batches.append(haulier.rows("SELECT count(*) FROM inbound_batches"))
+
+    assert batches[2:] == batches[1:3]
+
+
 def test_what_is_changed_in_the_portal_is_news(haulier, poll):
     order = haulier.sent(**FINE)
     haulier.later(2)
@@ -74,6 +88,7 @@ def test_a_poll_that_finds_it_first_ends_the_search(haulier, poll, depots):
     order = haulier.sent()
     assert haulier.state(order) == "unknown"
     poll()
+    assert haulier.rows("SELECT count(*) FROM orders") == [(1,)]
     haulier.play_out()
 
     assert haulier.state(order) == "completed"

@@ -13,7 +13,7 @@ from palletflow.intake.flow import Intake
 from palletflow.networks.nexus.errors import NexusAuthError, NexusServerError
 from palletflow.networks.nexus.mapper import preview
 from palletflow.networks.nexus.poll import windows
-from palletflow.store import quarantine
+from palletflow.store import movements, quarantine
 from palletflow.store.connection import connect
 from palletflow.store.imports import Batch
 
@@ -609,6 +609,27 @@ def test_what_our_users_gave_stays_and_the_difference_is_flagged(poller, nexus_s
     assert reason.startswith("The network has other values: ")
     assert "weight_kg" in reason
     assert "notes" in reason
+
+
+@pytest.mark.rule("NX-8-19")
+def test_what_was_reported_before_the_part_in_it_was_ours_is_told_once_it_is(poller, nexus_sim, conn, fetch):
+    one = nexus_sim.add(role="requesting", collectingDepotCode="PGD310")
+    poller()
+    [(consignment, held)] = fetch("SELECT id, our_roles FROM consignments")
+    assert held == ["requesting"]
+    movements.report_stop(conn, consignment, stop="pickup", event="completed", at=NOW, actor="driver")
+    conn.execute("DELETE FROM work_items")
+    change(nexus_sim, one, collectingDepotCode="PGD302")
+    poller.later(minutes=3)
+
+    poller()
+
+    assert fetch("SELECT kind, key FROM work_items") == [("status_export", str(consignment))]
+    conn.execute("DELETE FROM work_items")
+    change(nexus_sim, one, collectingDepotCode="PGD302", customerReference="PO-9")
+    poller.later(minutes=3)
+    assert poller().updated == 1
+    assert fetch("SELECT kind FROM work_items") == []
 
 
 @pytest.mark.rule("NX-7-14")

@@ -19,6 +19,12 @@ def quarantined(fetch):
     )
 
 
+REFUSE = (
+    "CREATE FUNCTION boom() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " IF NEW.reference = 'BOOM' THEN RAISE numeric_value_out_of_range; END IF; RETURN NEW; END $$;"
+    " CREATE TRIGGER boom BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION boom()"
+)
+
 # Of one consignment
 
 
@@ -110,6 +116,38 @@ def test_a_move_whose_history_cannot_be_read_is_asked_for_again(poller, nexus_si
     assert quarantined(fetch) == []
     assert poller().failed == 0
     assert fetch("SELECT lifecycle_status FROM consignments") == [("COLLECTED",)]
+
+
+@pytest.mark.rule("NX-7-12")
+def test_a_scan_read_beside_what_the_order_store_does_not_take_is_not_lost(poller, nexus_sim, conn, fetch):
+    one = nexus_sim.add(role="requesting")
+    nexus_sim.scan(one, "Collected")
+    nexus_sim.fault("http_500", f"consignments/{one}/statuses", "GET", times=TRIES)
+    assert poller().failed == 1
+    nexus_sim.add(role="requesting", customerReference="BOOM")
+    conn.execute(REFUSE)
+    poller.later(minutes=3)
+
+    assert poller().rejected == 1
+
+    assert fetch("SELECT lifecycle_status FROM consignments") == [("COLLECTED",)]
+
+
+@pytest.mark.rule("NX-7-12")
+def test_one_of_ours_that_could_not_be_read_leaves_the_quarantine_once_it_can(poller, nexus_sim, fetch):
+    one = nexus_sim.add(role="requesting")
+    poller()
+    [row] = nexus_sim.get("consignments", limit=100)
+    nexus_sim.fault("http_404", f"consignments/{one}", "GET", times=1)
+    nexus_sim.fault("json", "consignments", "GET", times=None, body=[row | {"createdDate": "2026-07-12"}])
+    poller.later(minutes=3)
+    assert poller().failed == 1
+    assert quarantined(fetch) == [(str(one), "NOT_READABLE")]
+    poller.later(minutes=3)
+
+    assert poller().failed == 0
+
+    assert quarantined(fetch) == []
 
 
 @pytest.mark.rule("NX-2.8-2", "NX-11-22")

@@ -19,8 +19,8 @@ from palletflow.networks.nexus.looking_up import LookingUp
 from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.record import LOOKED_UP
 from palletflow.networks.nexus.status_import import store_statuses
-from palletflow.networks.nexus.work import NETWORK, Access
-from palletflow.store import consignments, imports, listed_records, orders, tracking
+from palletflow.networks.nexus.work import NETWORK, STATUS_EXPORT, Access
+from palletflow.store import consignments, imports, listed_records, orders, quarantine, tracking, work_items
 from palletflow.store.connection import Connection, NotStorable
 from palletflow.store.imports import NO_RECORDS, Batch, Counts
 
@@ -103,13 +103,16 @@ class ConsignmentImport:
             if len(changed) == 1:
                 reason = f"the order store does not take it ({str(error).splitlines()[0]})"
                 self.park(changed[0].record, Fault("NOT_STORABLE", "", reason), changed[0].read_at)
-                return {changed[0].key: None}
+                others = [whole for whole in wholes if whole is not changed[0]]
+                return {changed[0].key: None} | (self.store(others) if others else {})
             again: dict[str, NetworkError | None] = {}
             for whole in wholes:
                 again |= self.store([whole])
             return again
-        same = len(wholes) - len(changed)
-        self.counts = self.counts.plus(NO_RECORDS._replace(records=same, unchanged=same))
+        # What could not be read before may be the same as ever.
+        same = {whole.key: whole.read_at for whole in wholes if whole not in changed}
+        quarantine.settle_unchanged(self._conn, NETWORK, same)
+        self.counts = self.counts.plus(NO_RECORDS._replace(records=len(same), unchanged=len(same)))
         return self._store_statuses(wholes)
 
     def store_moved(self, due: tracking.Due, row: Mapping[str, Any], history: History, read_at: datetime) -> None:
@@ -163,6 +166,7 @@ class ConsignmentImport:
         held = {due.tracking_number for due in tracking.holders(self._conn, NETWORK, keys)}
         intake = Intake(self._conn, NETWORK, self._mapper)
         with self._conn.transaction():
+            roles = tracking.reported_roles(self._conn, NETWORK, keys)
             for whole in changed:
                 intake.add([whole.record], whole.read_at)
             counts = intake.store(self._batch._replace(fetched_at=read_at))
@@ -170,6 +174,9 @@ class ConsignmentImport:
             for due in tracking.holders(self._conn, NETWORK, good):
                 if due.tracking_number not in held:
                     self._flag(due.consignment_id, good[due.tracking_number])
+            # What our people reported of a consignment in which we had another part, or none, may be owed now.
+            now = tracking.reported_roles(self._conn, NETWORK, keys) if roles else {}
+            work_items.enqueue(self._conn, NETWORK, STATUS_EXPORT, [id_ for id_ in now if now[id_] != roles.get(id_)])
             contents = {whole.key: self._content(whole) for whole in changed if not whole.is_bad}
             listed_records.taken_in(self._conn, NETWORK, contents, read_at)
         self.counts = self.counts.plus(counts)
