@@ -29,7 +29,7 @@ INSERT INTO listed_records AS held (network, record_key, digest, tries, read_at)
 SELECT %(network)s, record.*, 1, %(read_at)s FROM unnest(%(keys)s::text[], %(digests)s::bytea[]) AS record
 ON CONFLICT (network, record_key) DO UPDATE
 SET digest = excluded.digest, read_at = excluded.read_at,
-    tries = CASE WHEN held.digest = excluded.digest THEN held.tries + 1 ELSE 1 END
+    tries = CASE WHEN held.digest = excluded.digest THEN least(held.tries + 1, %(most)s) ELSE 1 END
 """
 
 
@@ -60,12 +60,19 @@ def read_whole(conn: Connection, network: str, digests: Mapping[str, bytes], rea
     _write(conn, READ_WHOLE, network, digests, read_at)
 
 
-def failed(conn: Connection, network: str, digests: Mapping[str, bytes], read_at: datetime) -> None:
-    """Counts one more reading that could not be taken in; a changed row begins anew."""
-    _write(conn, FAILED, network, digests, read_at)
+def failed(conn: Connection, network: str, digests: Mapping[str, bytes], read_at: datetime, most: int) -> None:
+    """Counts one more reading that could not be taken in, up to `most`; a changed row begins anew."""
+    _write(conn, FAILED, network, digests, read_at, most=most)
 
 
-def _write(conn: Connection, statement: str, network: str, digests: Mapping[str, bytes], read_at: datetime) -> None:
+def _write(
+    conn: Connection,
+    statement: str,
+    network: str,
+    digests: Mapping[str, bytes],
+    read_at: datetime,
+    **more: int,
+) -> None:
     if digests:
         values = {"network": network, "keys": list(digests), "digests": list(digests.values()), "read_at": read_at}
-        conn.execute(statement, values)
+        conn.execute(statement, values | more)

@@ -150,6 +150,50 @@ def test_one_of_ours_that_could_not_be_read_leaves_the_quarantine_once_it_can(po
     assert quarantined(fetch) == []
 
 
+@pytest.mark.rule("NX-7-12")
+@pytest.mark.parametrize("field", ["dueDate", "estimatedDelDate", "delDateTime"])
+def test_a_time_before_all_times_stops_no_other(poller, nexus_sim, fetch, field):
+    good, bad = nexus_sim.add_many(count=2, role="requesting")
+    whole = nexus_sim.get(f"consignments/{bad}") | {field: "0001-01-01T00:00:00Z"}
+    nexus_sim.fault("json", f"consignments/{bad}", "GET", times=None, body=whole)
+
+    poller()
+
+    assert (str(good),) in fetch("SELECT tracking_number FROM consignments")
+    assert fetch("SELECT count(*) FROM watermarks") == [(1,)]
+
+
+@pytest.mark.rule("NX-7-12")
+def test_while_nothing_can_be_read_nobody_is_given_up(poller, nexus_sim, fetch):
+    one = nexus_sim.add(role="requesting")
+    nexus_sim.fault("http_503", "consignments/*", "GET", times=None)
+
+    assert tried(poller, 8) == [1] * 8
+
+    nexus_sim.control("faults", clear=True)
+    assert poller().created == 1
+    assert fetch("SELECT tracking_number FROM consignments") == [(str(one),)]
+    assert quarantined(fetch) == []
+
+
+@pytest.mark.rule("NX-7-6", "NX-7-12")
+def test_one_of_ours_that_was_given_up_is_asked_for_like_any_open_one(poller, nexus_sim, fetch):
+    one = nexus_sim.add(role="requesting")
+    poller()
+    nexus_sim.scan(one, "Collected")
+    nexus_sim.fault("http_500", f"consignments/{one}/statuses", "GET", times=None)
+    poller.later(minutes=3)
+    assert tried(poller, 6) == [1] * 6
+    nexus_sim.control("faults", clear=True)
+    poller.later(minutes=15)
+
+    assert poller().read == 1
+
+    assert fetch("SELECT lifecycle_status FROM consignments") == [("COLLECTED",)]
+    poller.later(minutes=14)
+    assert poller().read == 0
+
+
 @pytest.mark.rule("NX-2.8-2", "NX-11-22")
 @pytest.mark.parametrize("status", [404, 405])
 def test_without_a_history_the_status_of_the_row_counts(poller, nexus_sim, fetch, status):

@@ -73,8 +73,11 @@ def test_what_we_send_has_an_offset():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2030-13-01", "2030-02-30T10:00:00", "10:31", "0001-01-01T00:00:00+05:00"]
-)
+    "text",
+    [
+        "", "soon", "2030-13-01", "2030-02-30T10:00:00", "10:31", "0001-01-01T00:00:00+05:00", "0001-01-01T00:00:00Z",
+    ],
+)  # fmt: skip
 def test_what_is_no_moment_is_refused(text):
     with pytest.raises(ValueError, match=r".*"):
         FORMATS.read_moment(text)

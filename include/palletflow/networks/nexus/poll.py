@@ -128,6 +128,7 @@ class _Poll:
         self._started = clock()
         self._begun = begun or self._started
         self._seen: set[str] = set()
+        self._given_up: set[str] = set()
         self._waiting: list[_Row] = []
         self._read = self._failed = self._left = self._in_a_row = 0
 
@@ -203,6 +204,8 @@ class _Poll:
             return False
         if self._asked:
             return not known.tries and known.read_at >= self._begun
+        if known.tries > RETRIES:
+            self._given_up.add(row.key)
         return known.tries == 0 or known.tries > RETRIES
 
     def _take_held(self, row: _Row, due: Due) -> None:
@@ -274,19 +277,24 @@ class _Poll:
             self._in_a_row = 0
 
     def _is_unreadable(self, row: _Row, error: NetworkError) -> None:
-        self._cannot_read(row, Fault("NOT_READABLE", "", str(error)))
+        self._cannot_read(row, Fault("NOT_READABLE", "", str(error)), isinstance(error, UnknownOutcome))
 
-    def _cannot_read(self, row: _Row, fault: Fault) -> None:
+    def _cannot_read(self, row: _Row, fault: Fault, is_unanswered: bool = False) -> None:
         """Quarantines the row of what cannot be read whole [NX-7-12, NX-2.3-18]."""
         self.taking.park(dict(row.raw), fault, self._clock())
-        self._is_bad(row, None)
+        self._count_failure(row, is_unanswered)
 
     def _is_bad(self, row: _Row, error: NetworkError | None) -> None:
         """Counts a reading that could not be taken in whole; `error`: why, when the quarantine does not say it."""
-        self._failed += 1
         if error:
             self.taking.warnings[f"Consignment {row.key}: {error}"] += 1
-        listed_records.failed(self._conn, NETWORK, {row.key: row.summary.digest}, self._clock())
+        self._count_failure(row, isinstance(error, UnknownOutcome))
+
+    def _count_failure(self, row: _Row, is_unanswered: bool) -> None:
+        self._failed += 1
+        # While nothing at all is read it may be Nexus: nobody is given up for that.
+        most = RETRIES if is_unanswered and not self._read else RETRIES + 1
+        listed_records.failed(self._conn, NETWORK, {row.key: row.summary.digest}, self._clock(), most)
 
     # What the lists do not show
 
@@ -298,7 +306,7 @@ class _Poll:
             NETWORK,
             [depot for depot, of in ours.items() if of == connection],
             list(ours),
-            besides=self._seen,
+            besides=self._seen - self._given_up,
             chase=DOCUMENT_FETCH,
             now=self._started,
             polled_before=self._started - OPEN_AGE,

@@ -49,7 +49,8 @@ class Formats:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZONE)
         try:
-            return moment.astimezone(UTC)
+            # Whoever shows it or asks for its day does so in Nexus's zone.
+            return moment.astimezone(ZONE).astimezone(UTC)
         except OverflowError as error:  # the first or last day there is, in a zone that moves it over the edge
             raise ValueError(f"{text} is no time") from error
 
