@@ -116,7 +116,7 @@ def test_what_a_record_leaves_blank_stays(fetch, hear):
     hear(pallet_details=[{"length_cm": 120}, {}])
     counts = hear(
         requesting_depot="", collecting_depot="", delivery_depot="", our_roles=[], additional_fields={},
-        pallet_details=[],
+        pallet_details=[], collection_date=None,
     )  # fmt: skip
 
     assert counts.unchanged == 1
@@ -125,6 +125,8 @@ def test_what_a_record_leaves_blank_stays(fetch, hear):
     )  # fmt: skip
     assert fetch("SELECT depot FROM stops WHERE kind = 'delivery_depot'") == [("UKD115",)]
     assert fetch("SELECT details FROM pallets ORDER BY number") == [({"length_cm": 120},), ({},)]
+    hear(collection_date=None, reference_2="and something else")
+    assert fetch("SELECT planned_date FROM stops WHERE kind = 'pickup'") == [(date(2026, 7, 13),)]
 
 
 def test_the_same_again_writes_no_row_version(fetch, own, hear):

@@ -239,6 +239,8 @@ def _said(column: str) -> str:
         return f"CASE WHEN {NO_DETAILS} THEN NULL ELSE s.pallet_details END"
     if column == "additional_fields":
         return "c.additional_fields || s.additional_fields"
+    if column == "collection_date":
+        return "coalesce(s.collection_date, c.collection_date)"
     if column in BLANK_STAYS:
         return f"coalesce(nullif(s.{column}, '{BLANK_STAYS[column]}'), c.{column})"
     return f"s.{column}"
@@ -332,6 +334,11 @@ CROSS JOIN LATERAL (VALUES
 
 
 def _said_of_stop(column: str) -> str:
+    if column == "planned_date":
+        return (
+            "CASE WHEN held.kind IN ('pickup', 'collection_depot') THEN coalesce(said.planned_date, held.planned_date)"
+            " ELSE said.planned_date END"
+        )
     return "coalesce(nullif(said.depot, ''), held.depot)" if column == "depot" else f"said.{column}"
 
 

@@ -16,7 +16,7 @@ SELECT record_key, digest, content, tries, read_at FROM listed_records WHERE net
 TAKEN_IN = """
 INSERT INTO listed_records AS held (network, record_key, content, read_at)
 SELECT %(network)s, record.*, %(read_at)s FROM unnest(%(keys)s::text[], %(digests)s::bytea[]) AS record
-ON CONFLICT (network, record_key) DO UPDATE SET content = excluded.content, read_at = excluded.read_at
+ON CONFLICT (network, record_key) DO UPDATE SET content = excluded.content
 WHERE held.content IS DISTINCT FROM excluded.content
 """
 READ_WHOLE = """

@@ -149,7 +149,7 @@ def poller(conn: Connection, plan: Deployment, nexus_sim: SimulatedNexus, tmp_pa
 
 def change(sim: SimulatedNexus, consignment_id: int, depot: str = "PGD302", **changes: Any) -> None:
     """Lets a consignment be shown with other fields from now on, in lists and by itself; lists show all there is."""
-    whole = sim.get(f"consignments/{consignment_id}", depot=depot)
+    whole = sim.get(f"consignments/{consignment_id}", depot=depot, include="routedetails")
     rows = {row["consignmentID"]: row for row in sim.get("consignments", depot=depot, limit=100)}
     row = rows[consignment_id]
     rows[consignment_id] = {name: changes.get(name, value) for name, value in row.items()}

@@ -417,7 +417,9 @@ def test_every_path_is_the_contracts_unless_the_template_says_otherwise(serve, c
     }
 
     def bodies(connection, request):
-        shape = [] if request.line.startswith("GET") and not request.path.endswith(("/7", "/get/7/")) else {}
+        shape = (
+            [] if request.line.startswith("GET") and not request.path.split("?")[0].endswith(("/7", "/get/7/")) else {}
+        )
         connection.sendall(answered(200, LABEL if "labels" in request.path else shape))
 
     for endpoints in ({}, renamed):
@@ -428,6 +430,14 @@ def test_every_path_is_the_contracts_unless_the_template_says_otherwise(serve, c
             if endpoints:
                 path = f"/v1/own/{name}/7/" if "7" in path else f"/v1/own/{name}"
             assert server.requests[0].line.split("?")[0].removesuffix(" HTTP/1.1") == f"{method} {path}"
+
+
+@pytest.mark.rule("NX-2.3-1")
+def test_one_consignment_is_asked_for_with_its_route(nexus_sim, nexus_client):
+    found = nexus_client().get(nexus_sim.add(collectionDate="2026-07-15"))
+
+    [collection] = [leg["routeDate"] for leg in found["routeDetails"] if leg["type"] == "Collection"]
+    assert collection == "2026-07-15"
 
 
 @pytest.mark.rule("NX-2-1")

@@ -1,16 +1,14 @@
 """A dispatch killed between two of its steps, run again, ends like an undisturbed one: one consignment, one label."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import stopping as stopping_in
 from tests.networks.nexus.dispatching import House
 from tests.networks.nexus.test_cancel import DELETE, assert_taken_back
 from tests.networks.nexus.test_dispatch import CREATE, SEARCH
@@ -18,91 +16,21 @@ from tests.networks.nexus.test_dispatch_faults import assert_dispatched
 from tests.networks.nexus.test_labels import LABELS
 
 from palletflow.networks.nexus.work import DISPATCH, NETWORK
-from palletflow.store import network_lock
-from palletflow.store.connection import connect
-
-PROJECT = Path(__file__).parents[3]
-PATIENCE_S = 60
-
-
-class Process:
-    """The work queue of a house, worked off in a process of its own."""
-
-    def __init__(self, house: House, base_url: str = "", **extra) -> None:
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("dispatch_once.py")),
-                house.dsn,
-                base_url or house.nexus.base_url,
-                str(PROJECT / "include" / "deployment.yaml"),
-                str(house.folder),
-                json.dumps({"read_timeout_s": 30, **extra}),
-            ],
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        )
-
-    def kill(self) -> None:
-        assert self._process.poll() is None, "it was to be killed in the middle, but has ended"
-        self._process.kill()
-        self._process.wait()
-
-    def finish(self) -> None:
-        assert self._process.wait(PATIENCE_S) == 0
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture
 def start(haulier) -> Iterator[Callable[..., Process]]:
-    started: list[Process] = []
+    """Starts processes that work off the queue of the haulier."""
+    script = Path(__file__).with_name("dispatch_once.py")
 
-    def begun(**options) -> Process:
-        started.append(Process(haulier, **options))
-        return started[-1]
+    def make(base_url: str = "", **extra) -> Process:
+        told = json.dumps({"read_timeout_s": 30, **extra})
+        return Process(script, haulier.dsn, base_url or haulier.nexus.base_url, DEPLOYMENT, haulier.folder, told)
 
-    yield begun
-    for process in started:
-        process.end()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came that far"
-        time.sleep(0.02)
+    yield from started(make)
 
 
-@contextmanager
-def stopping(dsn: str, table: str | None) -> Iterator[Callable[..., None]]:
-    """Stops a process where it writes a table, or (None) where it writes what Nexus has or has no more.
-
-    Gives a function that waits until one, or so many, have been stopped. What a killed process had begun is rolled
-    back by the time the block has ended.
-    """
-    stopped: list[int] = []
-    # Who waits is asked outside of the transaction, which sees activity as it was at first.
-    with connect(dsn) as conn, connect(dsn) as looking:
-
-        def waiting(processes: int) -> bool:
-            found = looking.execute(
-                "SELECT DISTINCT pid FROM pg_locks JOIN pg_stat_activity USING (pid) "
-                "WHERE NOT granted AND datname = current_database() AND backend_type = 'client backend'"
-            ).fetchall()
-            stopped[:] = [row[0] for row in found]
-            return len(stopped) >= processes
-
-        with conn.transaction():
-            if table is None:
-                network_lock.hold(conn, NETWORK)
-            else:
-                conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
-            yield lambda processes=1: until(lambda: waiting(processes))
-        ended = "SELECT FROM pg_stat_activity WHERE pid = ANY (%s) AND state <> 'idle'"
-        until(lambda: looking.execute(ended, (stopped,)).fetchone() is None)
+stopping = partial(stopping_in, network=NETWORK)
 
 
 def ready(house: House) -> int:

@@ -6,54 +6,22 @@ What was reserved before a kill keeps its number and name; nothing is lost, sent
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import stopping as stopping_in
 from tests.networks.nexus.exchanging import House
-from tests.networks.palletforce.test_interrupted_dispatch import PATIENCE_S, stopping, until
 
-from palletflow.networks.nexus.work import DOCUMENT_FETCH, DOCUMENT_UPLOAD, ETA_EXPORT
+from palletflow.networks.nexus.work import DOCUMENT_FETCH, DOCUMENT_UPLOAD, ETA_EXPORT, NETWORK
 from palletflow.store import movements
 
-PROJECT = Path(__file__).parents[3]
 UPLOAD = {"path": "consignments/*/attachments", "method": "POST"}
 LIST = {"path": "consignments/*/attachments", "method": "GET"}
 KINDS = {"SIGNATURE": "MPOD", "POD": "POD", "PHOTO": "MPODPHOTOE"}
-
-
-class Process:
-    """The documents of a house, worked off in a process of its own."""
-
-    def __init__(self, house: House, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("exchange_once.py")),
-                house.dsn,
-                house.nexus.base_url,
-                str(PROJECT / "include" / "deployment.yaml"),
-                str(folder),
-                json.dumps({"read_timeout_s": 60}),
-            ],
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        )
-
-    def kill(self) -> None:
-        assert self._process.poll() is None, "it was to be killed in the middle, but has ended"
-        self._process.kill()
-        self._process.wait()
-
-    def finish(self) -> None:
-        assert self._process.wait(PATIENCE_S) == 0
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture
@@ -65,15 +33,14 @@ def house(conn, dsn, plan, nexus_sim, tmp_path):
 
 @pytest.fixture
 def start(house, tmp_path) -> Iterator[Callable[[], Process]]:
-    started: list[Process] = []
+    """Starts processes that work off the documents and ETAs of the house."""
+    script, told = Path(__file__).with_name("exchange_once.py"), json.dumps({"read_timeout_s": 60})
+    yield from started(
+        lambda: Process(script, house.dsn, house.nexus.base_url, DEPLOYMENT, tmp_path / "documents", told)
+    )
 
-    def begun() -> Process:
-        started.append(Process(house, tmp_path / "documents"))
-        return started[-1]
 
-    yield begun
-    for process in started:
-        process.end()
+stopping = partial(stopping_in, network=NETWORK)
 
 
 def seen(house: House, method: str, part: str, count: int = 1) -> Callable[[], bool]:

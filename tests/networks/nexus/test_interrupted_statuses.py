@@ -1,53 +1,22 @@
 """Statuses killed between two steps of their way, run again, end like undisturbed ones: each once at either end."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import stopping as stopping_in
 from tests.networks.nexus.tracked import Yard
-from tests.networks.palletforce.test_interrupted_dispatch import PATIENCE_S, stopping, until
 
-PROJECT = Path(__file__).parents[3]
+from palletflow.networks.nexus.work import NETWORK
+
 BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=5)
 POST = {"path": "consignments/*/statuses", "method": "POST"}
 HISTORY = {"path": "consignments/*/statuses", "method": "GET"}
 ROUND = ["At Delivery Depot", "Out for Delivery", "Delivered"]
-
-
-class Process:
-    """The exports of a yard worked off, or the statuses of one consignment read, in a process of its own."""
-
-    def __init__(self, yard: Yard, *read: int) -> None:
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("tell_once.py")),
-                yard.dsn,
-                yard.nexus.base_url,
-                str(PROJECT / "include" / "deployment.yaml"),
-                json.dumps({**yard.extra, "read_timeout_s": 60}),
-                *map(str, read),
-            ],
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        )
-
-    def kill(self) -> None:
-        assert self._process.poll() is None, "it was to be killed in the middle, but has ended"
-        self._process.kill()
-        self._process.wait()
-
-    def finish(self) -> None:
-        assert self._process.wait(PATIENCE_S) == 0
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture
@@ -59,15 +28,18 @@ def yard(conn, dsn, plan, nexus_sim, tmp_path):
 
 @pytest.fixture
 def start(yard) -> Iterator[Callable[..., Process]]:
-    started: list[Process] = []
+    """Starts processes that work off the exports of the yard, or read the statuses of one consignment."""
+    script = Path(__file__).with_name("tell_once.py")
 
-    def begun(*read: int) -> Process:
-        started.append(Process(yard, *read))
-        return started[-1]
+    def make(*read: int) -> Process:
+        return Process(
+            script, yard.dsn, yard.nexus.base_url, DEPLOYMENT, json.dumps({**yard.extra, "read_timeout_s": 60}), *read
+        )
 
-    yield begun
-    for process in started:
-        process.end()
+    yield from started(make)
+
+
+stopping = partial(stopping_in, network=NETWORK)
 
 
 @pytest.fixture(params=["auto", "off"])

@@ -1,104 +1,35 @@
 """A dispatch killed between two of its steps, run again, ends like an undisturbed one: one consignment, its labels."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import stopping as stopping_in
 from tests.networks.palletforce.dispatching import House
 from tests.networks.palletforce.test_dispatch_faults import assert_dispatched
 
-from palletflow.store import network_lock
-from palletflow.store.connection import connect
-
-PROJECT = Path(__file__).parents[3]
-PATIENCE_S = 60
-
-
-class Process:
-    """The work queue of a house, worked off in a process of its own."""
-
-    def __init__(self, house: House, folder: Path, base_url: str = "", **extra) -> None:
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("dispatch_once.py")),
-                house.dsn,
-                base_url or house.simulator.base_url,
-                str(PROJECT / "include" / "deployment.yaml"),
-                str(folder),
-                json.dumps({"read_timeout_s": 30, **extra}),
-            ],
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
-        )
-
-    def kill(self) -> None:
-        assert self._process.poll() is None, "it was to be killed in the middle, but has ended"
-        self._process.kill()
-        self._process.wait()
-
-    def finish(self) -> None:
-        assert self._process.wait(PATIENCE_S) == 0
-
-    def end(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+from palletflow.networks.palletforce.mapper import NETWORK
 
 
 @pytest.fixture
 def start(house, tmp_path) -> Iterator[Callable[..., Process]]:
-    started: list[Process] = []
+    """Starts processes that work off the queue of the house."""
+    script = Path(__file__).with_name("dispatch_once.py")
 
-    def begun(**options) -> Process:
-        started.append(Process(house, tmp_path / "documents", **options))
-        return started[-1]
+    def make(base_url: str = "", **extra) -> Process:
+        told = json.dumps({"read_timeout_s": 30, **extra})
+        return Process(
+            script, house.dsn, base_url or house.simulator.base_url, DEPLOYMENT, tmp_path / "documents", told
+        )
 
-    yield begun
-    for process in started:
-        process.end()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came that far"
-        time.sleep(0.02)
+    yield from started(make)
 
 
-@contextmanager
-def stopping(dsn: str, table: str | None) -> Iterator[Callable[..., None]]:
-    """Stops a process where it writes a table, or (None) where it writes what the network registered.
-
-    Gives a function that waits until one process, or so many, have been stopped. What a killed process had begun is
-    rolled back by the time the block has ended.
-    """
-    stopped: list[int] = []
-    # Who waits is asked outside of the transaction, which sees activity as it was at first.
-    with connect(dsn) as conn, connect(dsn) as looking:
-
-        def waiting(processes: int) -> bool:
-            found = looking.execute(
-                "SELECT DISTINCT pid FROM pg_locks JOIN pg_stat_activity USING (pid) "
-                "WHERE NOT granted AND datname = current_database() AND backend_type = 'client backend'"
-            ).fetchall()
-            stopped[:] = [row[0] for row in found]
-            return len(stopped) >= processes
-
-        with conn.transaction():
-            if table is None:
-                network_lock.hold(conn, "palletforce")
-            else:
-                conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
-            yield lambda processes=1: until(lambda: waiting(processes))
-        ended = "SELECT FROM pg_stat_activity WHERE pid = ANY (%s) AND state <> 'idle'"
-        until(lambda: looking.execute(ended, (stopped,)).fetchone() is None)
+stopping = partial(stopping_in, network=NETWORK)
 
 
 def ready(house: House, **changes) -> int:

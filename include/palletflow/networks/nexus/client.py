@@ -28,6 +28,8 @@ from palletflow.networks.nexus.wire import Attachment, Wire
 from palletflow.work.budget import Budget, NoBudget
 
 Row = dict[str, Any]
+# The planned collection stands on the route only.
+WITH_ROUTES = (("include", "routedetails"),)
 
 
 class NexusClient:
@@ -98,7 +100,7 @@ class NexusClient:
 
     def get(self, consignment_id: int) -> Row:
         """One consignment, whole (2.3). Raises NexusNotFound also when our user takes no part in it."""
-        return self._calls.get("get", consignment_id, as_object)
+        return self._calls.get("get", consignment_id, as_object, WITH_ROUTES)
 
     def create(self, body: Mapping[str, Any]) -> Row:
         """Creates a consignment (2.4); the reply, {} when Nexus answered with nothing.
