@@ -58,10 +58,10 @@ def _round(house: House, conn: Connection, terminal: Terminal) -> Iterator[Line]
 
 
 def _table(lines: list[Line]) -> str:
-    head = f"\n  {'pipeline':<27}{'what':<34}{'expected':>9}{'found':>7}"
+    head = f"\n  {'pipeline':<27}{'what':<38}{'expected':>9}{'found':>7}"
     rows = [
-        f"  {line.pipeline:<27}{line.what:<34}{line.expected:>9}{line.found:>7}"
+        f"  {line.pipeline:<27}{line.what:<38}{line.expected:>9}{line.found:>7}"
         f"  {'ok' if line.expected == line.found else 'MISSING'}"
         for line in lines
     ]
-    return "\n".join([head, f"  {'-' * 77}", *rows, ""])
+    return "\n".join([head, f"  {'-' * 81}", *rows, ""])

@@ -200,4 +200,4 @@ def _timed(walk: Callable[[], None]) -> float:
 def _table(steps: list[Step]) -> str:
     head = f"\n  {'step':<58}" + "".join(f"{side.name:>10}" for side in SIDES)
     rows = [f"  {step.what:<58}" + "".join(f"{seconds:>8.1f} s" for seconds in step.seconds) for step in steps]
-    return "\n".join([head, f"  {'-' * (58 + 10 * len(SIDES))}", *rows, ""])
+    return "\n".join([head, f"  {'-' * (58 + 10 * len(SIDES))}", *rows])
