@@ -114,6 +114,14 @@ class Deployment:
             listed = ", ".join(self.networks) or "none"
             raise FileFault(path(), [f"networks: '{name}' is not listed (listed: {listed})"]) from None
 
+    def depot_connection(self, network: str, depot: str) -> str:
+        """The connection of one of our depots. Raises FileFault when the file does not list it."""
+        depots = self.network(network).depots
+        if depot not in depots:
+            listed = ", ".join(depots)
+            raise FileFault(path(), [f"networks.{network}.depots: {depot} is not listed (listed: {listed})"])
+        return depots[depot]
+
 
 def path() -> Path:
     """Where the deployment file is. Raises FileFault when PALLETFLOW_DEPLOYMENT is not set."""

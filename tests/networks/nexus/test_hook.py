@@ -198,9 +198,9 @@ def test_neither_hook_nor_errors_show_the_secret(connection, caplog, kind):
 
 
 def test_a_depots_connection_stands_in_the_deployment_file(plan):
-    assert hooks.depot_connection(plan, "UKD101") == "nexus_ukd101"
+    assert plan.depot_connection("nexus", "UKD101") == "nexus_ukd101"
     with pytest.raises(FileFault, match=r"PGD999 is not listed \(listed: PGD302, UKD101, FTD201\)"):
-        hooks.depot_connection(plan, "PGD999")
+        plan.depot_connection("nexus", "PGD999")
 
 
 def test_records_are_translated_the_same_through_every_connection(plan):

@@ -9,7 +9,6 @@ from typing import Any
 
 from urllib3.filepost import encode_multipart_formdata
 
-from palletflow.http_calls import Secrets
 from palletflow.networks.nexus import label_files, paging, wire
 from palletflow.networks.nexus.calls import Calls, Query, as_json, as_object
 from palletflow.networks.nexus.errors import (
@@ -19,20 +18,20 @@ from palletflow.networks.nexus.errors import (
     NexusNotOffered,
     NexusProtocolError,
 )
-from palletflow.networks.nexus.exchange import Exchange
+from palletflow.networks.nexus.exchange import Client, Exchange
 from palletflow.networks.nexus.login import Login
 from palletflow.networks.nexus.paging import TooManyPages
 from palletflow.networks.nexus.retries import Retries
 from palletflow.networks.nexus.settings import Settings
 from palletflow.networks.nexus.wire import Attachment, Wire
-from palletflow.work.budget import Budget, NoBudget
+from palletflow.work.budget import Budget
 
 Row = dict[str, Any]
 # The planned collection stands on the route only.
 WITH_ROUTES = (("include", "routedetails"),)
 
 
-class NexusClient:
+class NexusClient(Client):
     """One connection to Nexus. Threads may share it; not for sharing between processes.
 
     Every method raises the errors of contract 1.5 (errors.py), NotSent, Throttled and Misconfigured. A read and a
@@ -56,29 +55,11 @@ class NexusClient:
         `jitter`: the part of a pause between tries that is waited, 0 to 1.
         """
         self.settings, self.wire = settings, wire
-        self._exchange = Exchange(
-            settings.connection,
-            connect_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            cap_s=settings.retry_after_cap_s,
-            budget=budget or NoBudget(),
-            secrets=Secrets(settings.password),
-            clock=clock,
-        )
+        self._exchange = Exchange(settings, settings.password, budget, clock)
         retries = Retries(patient=patient, sleep=sleep, jitter=jitter)
         self._login = Login(settings, wire, self._exchange, retries, clock)
         self._calls = Calls(settings, wire, self._exchange, retries, self._login)
         self._has_no_history = threading.Event()
-
-    def close(self) -> None:
-        """Closes the connections held open."""
-        self._exchange.close()
-
-    def __enter__(self) -> "NexusClient":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def check(self) -> None:
         """Logs in anew: proves address, user and password without any effect."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
+from typing import Self
 
 import requests
 import urllib3
@@ -15,7 +16,8 @@ from palletflow.networks.nexus import answers, error_bodies
 from palletflow.networks.nexus.answers import Answer, Request
 from palletflow.networks.nexus.error_bodies import ErrorBody
 from palletflow.networks.nexus.errors import NexusRateLimited, NexusServerError, NexusUnknownOutcome
-from palletflow.work.budget import Budget
+from palletflow.networks.nexus.settings import OptimizeSettings, Settings
+from palletflow.work.budget import Budget, NoBudget
 
 MOST_IN_FLIGHT = 4
 # All of an answer may take so many times the longest silence in it.
@@ -26,25 +28,19 @@ log = logging.getLogger(__name__)
 
 
 class Exchange:
-    """Sends requests through one connection. Threads may share it.
-
-    `cap_s`: the longest pause that a client waits out by itself.
-    """
+    """Sends requests through one connection. Threads may share it."""
 
     def __init__(
         self,
-        connection: str,
-        *,
-        connect_timeout_s: float,
-        read_timeout_s: float,
-        cap_s: float,
-        budget: Budget,
-        secrets: Secrets,
+        settings: Settings | OptimizeSettings,
+        secret: str,
+        budget: Budget | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self.connection, self.secrets = connection, secrets
-        self._budget, self._cap_s, self._clock = budget, cap_s, clock
-        self._timeout = (connect_timeout_s, read_timeout_s)
+        """`secret`: the connection's. `budget`: what all processes together may send, None for no limit."""
+        self.connection, self.secrets = settings.connection, Secrets(secret)
+        self._budget, self._cap_s, self._clock = budget or NoBudget(), settings.retry_after_cap_s, clock
+        self._timeout = (settings.connect_timeout_s, settings.read_timeout_s)
         self._session = Session()
         # No cookie is kept, so none goes anywhere (contract 1.7).
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -108,6 +104,22 @@ class Exchange:
         consignment = f", consignment {request.number}" if request.number else ""
         named = f", fields {' '.join(fields)}" if fields else ""
         log.info("%s: %s %s in %.2f s%s%s", self.connection, request.operation, outcome, seconds, consignment, named)
+
+
+class Client:
+    """What calls through an exchange, until the end of a with block."""
+
+    _exchange: Exchange
+
+    def close(self) -> None:
+        """Closes the connections held open."""
+        self._exchange.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _Bearer(requests.auth.AuthBase):

@@ -5,15 +5,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow import deployment
 from palletflow.airflow import order_store
-from palletflow.checked_yaml import FileFault
+from palletflow.airflow.checked_hook import CheckedHook
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
-from palletflow.network_errors import Misconfigured, NetworkError
+from palletflow.network_errors import Misconfigured
 from palletflow.networks.nexus import settings
 from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.exchange import MOST_IN_FLIGHT
@@ -33,25 +32,7 @@ OPTIMIZE = "nexus_optimize"
 Optimize = Callable[[], OptimizeClient | None]
 
 
-class _CheckedHook(BaseHook):
-    """A hook whose connection is checked before it is used, and can be tried with Airflow's Test button."""
-
-    works = ""
-
-    def check(self) -> None:
-        """Asks the other side something without effect. Raises NetworkError, FileFault, AirflowNotFoundException."""
-        raise NotImplementedError
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Airflow's Test button: check(), put into words."""
-        try:
-            self.check()
-        except (NetworkError, FileFault) as error:
-            return False, str(error)
-        return True, self.works
-
-
-class NexusHook(_CheckedHook):
+class NexusHook(CheckedHook):
     """Nexus through one Airflow connection (contract 1.1)."""
 
     conn_name_attr = "nexus_conn_id"
@@ -77,13 +58,8 @@ class NexusHook(_CheckedHook):
         """
         return NexusClient(self.settings(), read_wire(Mapper(deployment.load()).template.sections))
 
-    def check(self) -> None:
-        """Logs in, which changes nothing in Nexus. Raises NetworkError, FileFault, AirflowNotFoundException."""
-        with self.get_conn() as client:
-            client.check()
 
-
-class OptimizeHook(_CheckedHook):
+class OptimizeHook(CheckedHook):
     """Optimize through its Airflow connection (contract 10)."""
 
     conn_name_attr = "optimize_conn_id"
@@ -105,20 +81,6 @@ class OptimizeHook(_CheckedHook):
     def get_conn(self) -> OptimizeClient:
         """A client. Raises Misconfigured, AirflowNotFoundException."""
         return OptimizeClient(self.settings())
-
-    def check(self) -> None:
-        """Sends a trip without any ETA. Raises NetworkError, AirflowNotFoundException."""
-        with self.get_conn() as client:
-            client.check()
-
-
-def depot_connection(plan: Deployment, depot: str) -> str:
-    """The connection of one of our depots. Raises FileFault when the deployment file does not list the depot."""
-    depots = plan.network(NETWORK).depots
-    if depot not in depots:
-        listed = ", ".join(depots)
-        raise FileFault(deployment.path(), [f"networks.{NETWORK}.depots: {depot} is not listed (listed: {listed})"])
-    return depots[depot]
 
 
 def translator(plan: Deployment, party: str) -> Mapper:
@@ -159,7 +121,7 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
                 accesses[name] = _access(stack, checked, mapper, patient=False)
 
         def reach(conn: Connection, depot: str) -> Access:
-            name = depot_connection(plan, depot)
+            name = plan.depot_connection(NETWORK, depot)
             if name in wrong:
                 raise Misconfigured(name, "Settings", wrong[name])
             require_unflagged(conn, name, accesses[name].client.check)

@@ -12,7 +12,7 @@ from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
 from palletflow.airflow.work import DrainOperator
 from palletflow.deployment import Deployment
-from palletflow.networks.nexus.hook import NexusHook, depot_connection, opened, optimizing, reaching
+from palletflow.networks.nexus.hook import NexusHook, opened, optimizing, reaching
 from palletflow.networks.nexus.work import (
     CANCEL,
     DISPATCH,
@@ -98,7 +98,7 @@ class NexusFetchOperator(BaseOperator):
         from palletflow.networks.nexus.fetch import fetch_consignment
 
         plan = deployment.load()
-        with _opened(plan, depot_connection(plan, self.depot.upper())) as task:
+        with _opened(plan, plan.depot_connection(NETWORK, self.depot.upper())) as task:
             counts = fetch_consignment(
                 task.conn,
                 task.access,

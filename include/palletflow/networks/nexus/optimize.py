@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from palletflow.http_calls import Secrets
 from palletflow.networks.nexus import answers, wire
 from palletflow.networks.nexus.answers import Request
 from palletflow.networks.nexus.calls import as_json, as_object
 from palletflow.networks.nexus.errors import NexusAuthError, NexusProtocolError, NexusValidationError
-from palletflow.networks.nexus.exchange import Exchange
+from palletflow.networks.nexus.exchange import Client, Exchange
 from palletflow.networks.nexus.login import JSON
 from palletflow.networks.nexus.retries import REPEATABLE, Retries
 from palletflow.networks.nexus.settings import OptimizeSettings
-from palletflow.work.budget import Budget, NoBudget
+from palletflow.work.budget import Budget
 
 REFUSED_KEY = (401, 403)
 
@@ -27,7 +26,7 @@ class EtaReply(NamedTuple):
     rejected: dict[str, str]
 
 
-class OptimizeClient:
+class OptimizeClient(Client):
     """The connection to Optimize. Threads may share it."""
 
     def __init__(
@@ -42,26 +41,8 @@ class OptimizeClient:
     ) -> None:
         """As NexusClient's."""
         self.settings = settings
-        self._exchange = Exchange(
-            settings.connection,
-            connect_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            cap_s=settings.retry_after_cap_s,
-            budget=budget or NoBudget(),
-            secrets=Secrets(settings.api_key),
-            clock=clock,
-        )
+        self._exchange = Exchange(settings, settings.api_key, budget, clock)
         self._retries = Retries(patient=patient, sleep=sleep, jitter=jitter)
-
-    def close(self) -> None:
-        """Closes the connections held open."""
-        self._exchange.close()
-
-    def __enter__(self) -> "OptimizeClient":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def check(self) -> None:
         """Sends a trip without any ETA, which changes nothing: proves address and key, whatever is said of the trip."""

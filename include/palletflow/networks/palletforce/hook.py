@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow import deployment
 from palletflow.airflow import order_store
-from palletflow.checked_yaml import FileFault
+from palletflow.airflow.checked_hook import CheckedHook
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
-from palletflow.network_errors import Misconfigured, NetworkError
+from palletflow.network_errors import Misconfigured
 from palletflow.networks.palletforce import settings
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper, preview
@@ -22,13 +21,14 @@ from palletflow.work.budget import CallBudget
 from palletflow.work.flagged import require_unflagged
 
 
-class PalletforceHook(BaseHook):
+class PalletforceHook(CheckedHook):
     """Palletforce through one Airflow connection (contract 1.1)."""
 
     conn_name_attr = "palletforce_conn_id"
     default_conn_name = "palletforce_default"
     conn_type = "palletforce"
     hook_name = "Palletforce"
+    works = "Palletforce answers and accepts the access key."
 
     def __init__(self, palletforce_conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -58,32 +58,10 @@ class PalletforceHook(BaseHook):
         checked = self.settings()
         return PalletforceClient(checked, preview(deployment.load()).template.aliases)
 
-    def check(self) -> None:
-        """Looks up a number that cannot exist, which changes nothing in the network. Raises NetworkError, FileFault."""
-        with self.get_conn() as client:
-            client.check()
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Airflow's Test button: check(), put into words."""
-        try:
-            self.check()
-        except (NetworkError, FileFault) as error:
-            return False, str(error)
-        return True, "Palletforce answers and accepts the access key."
-
-
-def depot_connection(plan: Deployment, depot: str) -> str:
-    """The connection of one of our depots. Raises FileFault when the deployment file does not list the depot."""
-    depots = plan.network(NETWORK).depots
-    if depot not in depots:
-        listed = ", ".join(depots)
-        raise FileFault(deployment.path(), [f"networks.{NETWORK}.depots: {depot} is not listed (listed: {listed})"])
-    return depots[depot]
-
 
 def translator(plan: Deployment, depot: str) -> Mapper:
     """The mapper for records that came through a depot's connection. Raises FileFault, Misconfigured."""
-    settings = PalletforceHook(depot_connection(plan, depot)).settings(depot)
+    settings = PalletforceHook(plan.depot_connection(NETWORK, depot)).settings(depot)
     return Mapper(plan, settings.local_time, settings.import_unaccepted)
 
 
@@ -113,7 +91,7 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
             accesses[depot] = Access(opened.enter_context(client), mapper)
 
         def reach(conn: Connection, depot: str) -> Access:
-            name = depot_connection(plan, depot)
+            name = plan.depot_connection(NETWORK, depot)
             if depot in wrong:
                 raise Misconfigured(name, "Settings", wrong[depot])
             require_unflagged(conn, name, accesses[depot].client.check)

@@ -16,7 +16,7 @@ from palletflow.airflow.work import DrainOperator
 from palletflow.deployment import Deployment
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.fetch import fetch_consignment
-from palletflow.networks.palletforce.hook import PalletforceHook, depot_connection, reaching
+from palletflow.networks.palletforce.hook import PalletforceHook, reaching
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
 from palletflow.networks.palletforce.status_export import StatusExport
@@ -50,7 +50,7 @@ class PalletforceOperator(BaseOperator):
     def opened(self) -> Iterator[_Opened]:
         """Opens everything, unless the connection is flagged. Raises FileFault, Misconfigured, DatabaseUnavailable."""
         plan = deployment.load()
-        connection = depot_connection(plan, self.depot)
+        connection = plan.depot_connection(NETWORK, self.depot)
         hook = PalletforceHook(connection)
         with order_store.connect() as conn, guarded(conn, connection, hook.check):
             settings = hook.settings(self.depot)
