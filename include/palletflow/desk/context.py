@@ -1,6 +1,6 @@
 """What every address of the order API works with: a connection, the deployment, the caller's name, the order meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Path, Request
@@ -10,7 +10,7 @@ from palletflow.desk.given import KEY_OR_ID
 from palletflow.desk.plan import Networks, Plans
 from palletflow.desk.pool import Pool
 from palletflow.desk.refusals import unknown
-from palletflow.store import orders
+from palletflow.store import consignments, orders
 from palletflow.store.connection import Connection
 
 
@@ -25,6 +25,11 @@ class Context(NamedTuple):
     def clerk(self) -> Clerk:
         """Enters orders in the caller's name."""
         return Clerk(self.conn, self.networks, self.actor)
+
+    def follow(self, event: str, consignment_ids: Sequence[int]) -> None:
+        """Asks for the work that follows from an event (work.follows) for the network of each consignment."""
+        for network, ids in consignments.by_network(self.conn, consignment_ids).items():
+            self.networks.follow(self.conn, event, network, ids)
 
     def order_id(self, named: str) -> int:
         """Our id of the order with this key of its caller's, or of "~<our id>". Raises Refused 404."""

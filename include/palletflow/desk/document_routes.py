@@ -96,9 +96,7 @@ def add(
     )
     with within.conn.transaction():
         added = documents.by_id(within.conn, documents.add(within.conn, document))
-        if consignment_id:
-            network = _facts(within, consignment_id).network
-            within.networks.follow(within.conn, follows.ADDED, network, [consignment_id])
+        within.follow(follows.ADDED, [consignment_id] if consignment_id else of_order)
     assert added is not None, "it has just been added"
     return _shown(added)
 

@@ -10,7 +10,7 @@ from palletflow.desk import shown
 from palletflow.desk.context import Context, InContext
 from palletflow.desk.given import Eta, Given, Pointed, Reports, RouteStop, Scan, StopEvent
 from palletflow.desk.refusals import Fault, Refused, documented, faults_of
-from palletflow.store import consignments, movements, order_reading
+from palletflow.store import movements, order_reading
 from palletflow.store.consignments import NoSuchConsignment
 from palletflow.store.movements import MovementRefused
 from palletflow.work import follows
@@ -121,8 +121,7 @@ def _eta(within: Context, report: Eta) -> bool:
 
 
 def _expected(within: Context, consignment_id: int) -> bool:
-    network = consignments.facts(within.conn, consignment_id).network
-    within.networks.follow(within.conn, follows.EXPECTED, network, [consignment_id])
+    within.follow(follows.EXPECTED, [consignment_id])
     return True
 
 

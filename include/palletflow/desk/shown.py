@@ -305,6 +305,7 @@ class Document(Answer):
     provisional: bool
     source: str
     actor: str
+    customer_visible: bool
     created_at: datetime
 
 

@@ -1,7 +1,7 @@
 """Everything about one consignment that a label or a dispatch is made of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -104,11 +104,19 @@ class ConsignmentFacts(NamedTuple):
         return [pallet.pallet_type for pallet in self.pallets]
 
 
+NETWORKS = "SELECT network, array_agg(id ORDER BY id) FROM consignments WHERE id = ANY (%s) GROUP BY network"
+
+
 class NoSuchConsignment(LookupError):
     """There is no consignment with this id."""
 
     def __init__(self, consignment_id: int) -> None:
         super().__init__(f"there is no consignment {consignment_id}; it may have been deleted with its order")
+
+
+def by_network(conn: Connection, consignment_ids: Sequence[int]) -> dict[str, list[int]]:
+    """Consignments by the network they are of."""
+    return dict(conn.execute(NETWORKS, (list(consignment_ids),)).fetchall())
 
 
 def facts(conn: Connection, consignment_id: int, *, locked: bool = False) -> ConsignmentFacts:

@@ -11,7 +11,7 @@ from palletflow.store.connection import Connection
 
 COLUMNS = (
     "order_id", "consignment_id", "pallet_number", "kind", "name", "media_type", "size", "sha256", "barcode",
-    "provisional", "source", "actor",
+    "provisional", "source", "actor", "customer_visible",
 )  # fmt: skip
 STORED_COLUMNS = ", ".join(f"d.{column}" for column in ("id", *COLUMNS, "stale_at", "created_at"))
 # A label that is made again as it once was is good again, and newer than what was made in between.
@@ -64,7 +64,7 @@ class Document(NamedTuple):
     """A document to add; its bytes are stored already.
 
     `kind`: LABEL (ours), NETWORK_LABEL, POD, SIGNATURE, PHOTO, PAPERWORK or OTHER. `barcode`: the one printed on a
-    label, "" on a provisional one. `sha256` is the digest itself, 32 bytes.
+    label, "" on a provisional one. `sha256` is the digest itself, 32 bytes. `customer_visible`: customers may see it.
     """
 
     order_id: int
@@ -79,6 +79,7 @@ class Document(NamedTuple):
     actor: str
     barcode: str = ""
     provisional: bool = False
+    customer_visible: bool = False
 
 
 class StoredDocument(NamedTuple):
@@ -97,6 +98,7 @@ class StoredDocument(NamedTuple):
     provisional: bool
     source: str
     actor: str
+    customer_visible: bool
     stale_at: datetime | None
     created_at: datetime
 

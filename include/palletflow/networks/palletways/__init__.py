@@ -1,0 +1,1 @@
+"""Palletways: web services and file server (docs/contracts/palletways.md)."""
