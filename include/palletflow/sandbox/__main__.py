@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> int:
     simulator = commands.add_parser("simulator", help="run one simulated network")
     simulator.add_argument("network")
     simulator.add_argument("--port", type=int, required=True)
+    simulator.add_argument("--server", action="append", default=[], metavar="NAME=PORT", help="what it serves besides")
     given, more = parser.parse_known_args(arguments)
     if more and given.command != "psql":
         parser.error(f"unknown arguments: {' '.join(more)}")
@@ -46,7 +47,8 @@ def _run(given: argparse.Namespace, more: list[str]) -> int:
         return psql.main(more)
     from palletflow.sandbox import networks
 
-    networks.serve(given.network, given.port)
+    named = (server.partition("=") for server in given.server)
+    networks.serve(given.network, given.port, {name: int(port) for name, _, port in named})
     return 0
 
 

@@ -64,7 +64,8 @@ def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Termina
     _check_deployment(settings.deployment)
     ports.require_free(settings.bind, settings.port, "the Airflow page", "PALLETFLOW_PORT")
     for network, port in settings.simulator_ports.items():
-        ports.require_free(SIMULATOR_HOST, port, f"the simulated network {network}", "PALLETFLOW_SIMULATOR_PORT")
+        for needed in (port, *settings.server_ports[network].values()):
+            ports.require_free(SIMULATOR_HOST, needed, f"the simulated network {network}", "PALLETFLOW_SIMULATOR_PORT")
 
     embedded = None if settings.postgres else EmbeddedPostgres(settings.home, settings.postgres_port)
     server = settings.postgres or (embedded.dsn("postgres") if embedded else "")
@@ -119,9 +120,10 @@ class _Processes:
 
     def simulator(self, network: str) -> ProcessSpec:
         port = str(self.settings.simulator_ports[network])
+        servers = [f"--server={name}={at}" for name, at in self.settings.server_ports[network].items()]
         return ProcessSpec(
             name=f"simulator-{network}",
-            command=[sys.executable, "-m", "palletflow.sandbox", "simulator", network, "--port", port],
+            command=[sys.executable, "-m", "palletflow.sandbox", "simulator", network, "--port", port, *servers],
             environment=self.environment,
             folder=self.settings.home,
             ready_url=self.settings.simulator(network),

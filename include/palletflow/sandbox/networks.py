@@ -1,7 +1,9 @@
 """The simulated networks of the sandbox, found by looking into palletflow.networks.
 
 A network takes part by having a module `simulator` with `create_app()`, an ASGI application. If it also has a module
-`sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator.
+`sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator. The names in
+its SERVERS are those of servers that the application runs besides, such as one for files: both functions then take a
+port for each by its name.
 """
 
 import importlib.util
@@ -20,17 +22,22 @@ def simulated_networks() -> list[str]:
     return [name for name in network_names() if _has(name, "simulator")]
 
 
-def connections(network: str, base_url: str) -> Mapping[str, str]:
+def servers(network: str) -> tuple[str, ...]:
+    """Names of what a network's simulator serves besides its HTTP address."""
+    return getattr(network_part(network, "sandbox"), "SERVERS", ()) if _has(network, "sandbox") else ()
+
+
+def connections(network: str, base_url: str, server_ports: Mapping[str, int]) -> Mapping[str, str]:
     """Connection id to connection as JSON, as Airflow reads them from AIRFLOW_CONN_<ID>."""
     if not _has(network, "sandbox"):
         return {}
-    fields_of = network_part(network, "sandbox").sandbox_connections(base_url)
+    fields_of = network_part(network, "sandbox").sandbox_connections(base_url, **server_ports)
     return {name: json.dumps(fields) for name, fields in fields_of.items()}
 
 
-def serve(network: str, port: int) -> None:
+def serve(network: str, port: int, server_ports: Mapping[str, int]) -> None:
     """Runs one simulator until it is told to end."""
-    app = network_part(network, "simulator").create_app()
+    app = network_part(network, "simulator").create_app(**server_ports)
     uvicorn.run(app, host=HOST, port=port, log_level="info", timeout_graceful_shutdown=2)
 
 

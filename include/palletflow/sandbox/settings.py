@@ -35,7 +35,10 @@ FEWEST_WORKERS, MOST_WORKERS = 4, 8
 
 @dataclass(frozen=True)
 class HouseSettings:
-    """One house. `simulator_ports`: network name to port. `postgres`: None for the embedded server."""
+    """One house. `postgres`: None for the embedded server.
+
+    `simulator_ports`: network name to port; `server_ports`: to those of what its simulator serves besides, by name.
+    """
 
     home: Path
     bind: str
@@ -43,6 +46,7 @@ class HouseSettings:
     postgres: str | None
     postgres_port: int
     simulator_ports: Mapping[str, int]
+    server_ports: Mapping[str, Mapping[str, int]]
     deployment: Path
     project: Path = PROJECT
 
@@ -71,15 +75,17 @@ class HouseSettings:
 def from_environment(environ: Mapping[str, str] = os.environ) -> HouseSettings:
     """Reads the settings above; raises SandboxError for values that make no sense."""
     names = networks.simulated_networks()
+    servers = [(name, server) for name in names for server in networks.servers(name)]
     first_simulator = _port(environ, "PALLETFLOW_SIMULATOR_PORT", 8090)
     page, postgres, *simulators = ports.choose(
         LOOPBACK,
         [
             _port(environ, "PALLETFLOW_PORT", 8080),
             _port(environ, "PALLETFLOW_POSTGRES_PORT", 5433),
-            *(first_simulator and first_simulator + offset for offset in range(len(names))),
+            *(first_simulator and first_simulator + offset for offset in range(len(names) + len(servers))),
         ],
     )
+    of_servers = dict(zip(servers, simulators[len(names) :], strict=True))
     external = environ.get("PALLETFLOW_POSTGRES") or None
     if external:
         with_database(external, ORDER_STORE_DATABASE)  # refuses what is not a URI before anything starts
@@ -89,7 +95,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> HouseSettings:
         port=page,
         postgres=external,
         postgres_port=postgres,
-        simulator_ports=dict(zip(names, simulators, strict=True)),
+        simulator_ports=dict(zip(names, simulators[: len(names)], strict=True)),
+        server_ports={
+            name: {server: port for (network, server), port in of_servers.items() if network == name} for name in names
+        },
         deployment=Path(environ.get("PALLETFLOW_DEPLOYMENT") or PROJECT / "include" / "deployment.yaml").absolute(),
     )
 
@@ -140,7 +149,9 @@ def _sandbox_connections(settings: HouseSettings) -> dict[str, str]:
     return {
         f"AIRFLOW_CONN_{name.upper()}": connection
         for network in settings.simulator_ports
-        for name, connection in networks.connections(network, settings.simulator(network)).items()
+        for name, connection in networks.connections(
+            network, settings.simulator(network), settings.server_ports[network]
+        ).items()
     }
 
 
