@@ -1,0 +1,6 @@
+"""The Palletways network itself, for demo and tests: web services, file servers, and faults to order.
+
+Serve ``create_app()`` with uvicorn; API2 stands at ``/``, the portal at ``/api/``. The control paths are described in
+``control.py``. Nothing here imports the rest of Palletflow but ``palletflow.simulation``, so that client and simulator
+can only agree through the wire contract.
+"""
