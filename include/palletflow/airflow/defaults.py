@@ -13,7 +13,19 @@ from palletflow.airflow.retries import RETRIES, PalletflowRetries
 # A fixed day before any data, so that no schedule waits for its first interval.
 START = datetime(2026, 1, 1, tzinfo=utc)
 TAGS = frozenset(
-    {"palletforce", "nexus", "import", "quarantine", "first-run", "dispatch", "work", "statuses", "documents", "etas"}
+    {
+        "palletforce",
+        "nexus",
+        "palletways",
+        "import",
+        "quarantine",
+        "first-run",
+        "dispatch",
+        "work",
+        "statuses",
+        "documents",
+        "etas",
+    }
 )
 
 
