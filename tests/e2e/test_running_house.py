@@ -69,15 +69,18 @@ def watermarks(store: Connection) -> list[tuple]:
 
 
 @pytest.fixture
-def nexus_at_rest(house) -> Iterator[None]:
-    """Its poll writes into the same tables."""
-    paused = partial(requests.patch, f"{house.api.base_url}/api/v2/dags/nexus_poll", timeout=30)
+def other_polls_at_rest(house) -> Iterator[None]:
+    """They write into the same tables."""
+    polls = ("nexus_poll", "palletways_poll")
     headers = {"Authorization": f"Bearer {house.api.token}"}
-    paused(headers=headers, json={"is_paused": True}).raise_for_status()
+    change = partial(requests.patch, headers=headers, timeout=30)
+    for poll in polls:
+        change(f"{house.api.base_url}/api/v2/dags/{poll}", json={"is_paused": True}).raise_for_status()
     running = {"state": ["queued", "running"], "limit": 1}
-    until(lambda: not house.api.get("dags/nexus_poll/dagRuns", **running)["total_entries"])
+    until(lambda: not any(house.api.get(f"dags/{poll}/dagRuns", **running)["total_entries"] for poll in polls))
     yield
-    paused(headers=headers, json={"is_paused": False}).raise_for_status()
+    for poll in polls:
+        change(f"{house.api.base_url}/api/v2/dags/{poll}", json={"is_paused": False}).raise_for_status()
 
 
 def test_the_first_pull_filled_the_order_store(house, store):
@@ -166,7 +169,7 @@ def test_a_depot_that_is_refused_does_not_stop_the_others_and_comes_back_by_itse
     assert store.execute("SELECT count(*) FROM connection_flags").fetchone() == (0,)
 
 
-@pytest.mark.usefixtures("nexus_at_rest")
+@pytest.mark.usefixtures("other_polls_at_rest")
 def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house, store):
     before = watermarks(store)
     requests.post(

@@ -15,6 +15,7 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("psql", help="open the order store in psql, which gets the arguments", add_help=False)
     simulator = commands.add_parser("simulator", help="run one simulated network")
     simulator.add_argument("network")
+    simulator.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     simulator.add_argument("--port", type=int, required=True)
     simulator.add_argument("--server", action="append", default=[], metavar="NAME=PORT", help="what it serves besides")
     given, more = parser.parse_known_args(arguments)
@@ -48,7 +49,7 @@ def _run(given: argparse.Namespace, more: list[str]) -> int:
     from palletflow.sandbox import networks
 
     named = (server.partition("=") for server in given.server)
-    networks.serve(given.network, given.port, {name: int(port) for name, _, port in named})
+    networks.serve(given.network, given.host, given.port, {name: int(port) for name, _, port in named})
     return 0
 
 

@@ -2,8 +2,8 @@
 
 A network takes part by having a module `simulator` with `create_app()`, an ASGI application. If it also has a module
 `sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator. The names in
-its SERVERS are those of servers that the application runs besides, such as one for files: both functions then take a
-port for each by its name.
+its SERVERS are those of servers that the application can run besides, such as one for files: both functions then take a
+port for each by its name, and create_app the address to listen on as `bind`.
 """
 
 import importlib.util
@@ -35,10 +35,11 @@ def connections(network: str, base_url: str, server_ports: Mapping[str, int]) ->
     return {name: json.dumps(fields) for name, fields in fields_of.items()}
 
 
-def serve(network: str, port: int, server_ports: Mapping[str, int]) -> None:
+def serve(network: str, host: str, port: int, server_ports: Mapping[str, int]) -> None:
     """Runs one simulator until it is told to end."""
-    app = network_part(network, "simulator").create_app(**server_ports)
-    uvicorn.run(app, host=HOST, port=port, log_level="info", timeout_graceful_shutdown=2)
+    besides = {"bind": host, **server_ports} if server_ports else {}
+    app = network_part(network, "simulator").create_app(**besides)
+    uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2)
 
 
 def _has(network: str, module: str) -> bool:
