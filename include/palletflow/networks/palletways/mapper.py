@@ -1,0 +1,287 @@
+"""What getConsignment shows of a consignment, to ours (contract 2.3, 3). Pure translation but for the template file."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from palletflow import deployment as deployment_file
+from palletflow.checked_yaml import FileFault
+from palletflow.deployment import Deployment
+from palletflow.intake import template
+from palletflow.intake.flow import Translated
+from palletflow.intake.template import Fault
+from palletflow.networks.palletways import record as wire
+from palletflow.networks.palletways.record import TRACKING_ID
+from palletflow.networks.palletways.work import NETWORK
+from palletflow.orders.consignment import Address, Consignment, Role, roles
+
+TEMPLATE = Path(__file__).with_name("template.yaml")
+SECTIONS = Path(__file__).with_name("template.schema.json")
+SAMPLE = Path(__file__).with_name("sample.json")
+
+# Nodes of a consignment: those of getConsignment, and those of createConsignment that it might show as well.
+NODES = (
+    "Number", "TrackingID", "Type", "Classification", "CollectionReference", "Lifts", "Weight", "HandBall", "TailLift",
+    "ADRGoods", "LimitedQuantityGoods", "Insurance", "PaperworkType", "CollectionDepot", "DeliveryDepot", "DueDate",
+    "DueTime", "BookedIn", "BookInRequest", "BookInContactName", "BookInEmailAddress", "BookInReference",
+    "ImportID", "Reference", "ManifestNote", "BookInContactPhone", "BookInContactNote", "BookInInstructions",
+    "CollectionDate", "DeliveryDate", "DeliveryTime", "CollectionContactName", "CollectionContactNumber",
+    "DeliveryAddressContactName", "DeliveryAddressContactNumber",
+)  # fmt: skip
+PARTS = {
+    "Manifest": ("Date", "Time"),
+    "Depot": ("Number",),
+    "Account": ("Name", "Code"),
+    "Pallet": ("Barcode",),
+    "BillUnit": ("Type", "Amount"),
+    "Hub": ("Sequence", "Name"),
+    "Service": ("Type", "Code", "Surcharge"),
+    "Address": (
+        "Type", "ContactName", "CompanyName", "Line1", "Line2", "Addr1", "Town", "County", "Country", "PostCode",
+        "Telephone", "Fax",
+    ),
+}  # fmt: skip
+# Every path a template may name (contract 2.2 and 2.3).
+WIRE_FIELDS = frozenset(
+    path.casefold() for path in (*NODES, *PARTS, *(f"{part}.{name}" for part, names in PARTS.items() for name in names))
+)
+# What only Palletways has of a consignment: our name of it under `additional_fields`.
+FLAGS = ("handball", "tail_lift", "adr", "limited_quantity", "book_in", "booked_in")
+TEXTS = (
+    "pw_type", "classification", "book_in_contact", "book_in_phone", "book_in_note", "book_in_instructions",
+    "book_in_email", "book_in_reference", "delivery_time", "due_time", "collection_reference", "paperwork_type",
+    "import_id",
+)  # fmt: skip
+# How the text of each field of ours is read; see palletflow.intake.template.READERS.
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            "tracking_number", "consignment_number", "reference", "account", "requesting_depot", "collecting_depot",
+            "delivery_depot", "insurance_code", "notes", *FLAGS, *TEXTS,
+            *(f"{stop}_{part}" for stop in ("pickup", "delivery") for part in Address._fields),
+        ),
+        "text",
+    ),
+    "collection_date": "date",
+    "delivery_date": "date",
+    "weight_kg": "decimal",
+    "lifts": "whole",
+    "pallet_types": "pallets",
+    "barcodes": "texts",
+    "hubs": "texts",
+    "services": "objects",
+}  # fmt: skip
+# What Palletways does not know of a consignment.
+NEVER: Mapping[str, Any] = {
+    "registered": True, "reference_2": "", "pallet_spaces": None, "carton_count": None, "amazon_reference": "",
+    "network_status": "", "network_updated_at": None, "goods_description": "", "notification_email": "",
+    "notification_sms": "", "notification_twitter": "", "pallet_details": [],
+}  # fmt: skip
+DEPOTS = ("requesting_depot", "collecting_depot", "delivery_depot")
+DELIVERY, COLLECTION = "D", "C"
+# Service.Type of what is a delivery service.
+OF_DELIVERY = ("delivery", "d", "")
+LONGEST_CODE = 20
+
+
+class Mapper:
+    """Translates records of one deployment. `version` changes whenever the same record could map differently."""
+
+    def __init__(self, deployment: Deployment, tracking_id_pattern: str = TRACKING_ID) -> None:
+        """`tracking_id_pattern`: of the connection [PW-3-1]. Raises FileFault when template or depots are unusable."""
+        ours = deployment.network(NETWORK)
+        bad = [code for code in ours.depots if not re.fullmatch("[0-9]{3}", code)]
+        if bad:
+            raise FileFault(
+                deployment_file.path(),
+                [f"networks.palletways.depots: '{code}' is not a depot number of 3 digits" for code in bad],
+            )
+        self.template = template.load(TEMPLATE, ours.template, KINDS, WIRE_FIELDS, SECTIONS)
+        self._depots = frozenset(ours.depots)
+        self._network_customer = ours.customer
+        self._accounts = {
+            account.casefold(): code for (network, account), code in deployment.accounts.items() if network == NETWORK
+        }
+        self._premises = {code: customer.collection for code, customer in deployment.customers.items()}
+        self._services = self.template.codes["services"]
+        self._default_pallet_type: str = self.template.sections["import"]["default_pallet_type"]
+        self._pattern = tracking_id_pattern
+        self.version = hashlib.sha256(
+            b"\0".join(
+                (
+                    self.template.digest,
+                    repr((sorted(self._depots), sorted(self._accounts.items()), ours.customer)).encode(),
+                    repr((sorted(self._premises.items()), tracking_id_pattern)).encode(),
+                )
+            )
+        ).digest()
+
+    def tracking_page(self, consignment: Mapping[str, Any]) -> str:
+        """Where anybody can follow a consignment as the order API shows it; "" while it has no tracking ID."""
+        number = consignment["tracking_number"]
+        page: str = self.template.sections["tracking_url"]
+        return page.replace("{tracking_id}", quote(number, safe="")) if number else ""
+
+    def key(self, record: Any) -> str:
+        """The tracking ID of a raw record, as far as one can be made out; "" otherwise."""
+        return wire.tracking_id(record, self._pattern)
+
+    def translate(self, record: Any) -> Translated:
+        """A raw record, the manifest with one consignment, as a consignment or its faults."""
+        flat = wire.flat(record, self.template.aliases)
+        if not flat:
+            reason = "is no manifest with one consignment in it"
+            return Translated(None, [Fault("BAD_FORMAT", "Depot.Account.Consignment", reason)], [], False)
+        read, faults, warnings = self.template.read(flat)
+        number = read.get("tracking_number", "")
+        if number and not wire.is_tracking_id(number, self._pattern):
+            reason = f"TrackingID: '{number[:40]}' is not of the form {self._pattern}"
+            faults.append(Fault("BAD_TRACKING_ID", "TrackingID", reason))
+        if faults:
+            return Translated(None, faults, warnings, False)
+        our_roles = roles(self._depots, *(read[depot] for depot in DEPOTS))
+        if not our_roles:
+            return Translated(None, [], warnings, False, self._not_ours(read))
+        consignment = self._built(read, our_roles, faults, warnings)
+        return Translated(None if faults else consignment, faults, warnings, False)
+
+    def _not_ours(self, read: Mapping[str, Any]) -> Fault:
+        named = ", ".join(read[depot] or "none" for depot in DEPOTS)
+        reason = f"of its requesting, collecting and delivering depot ({named}) none is ours"
+        return Fault("NOT_OUR_DEPOT", "Depot.Number", f"{reason} ({', '.join(sorted(self._depots))})")
+
+    def _built(
+        self, read: Mapping[str, Any], our_roles: list[str], faults: list[Fault], warnings: list[str]
+    ) -> Consignment:
+        customer = self._customer(read["account"], our_roles, faults)
+        types = self._pallet_types(read["pallet_types"], read["lifts"], faults, warnings)
+        service, surcharges = self._service(read["services"], warnings)
+        values: dict[str, Any] = {
+            **NEVER,
+            **{name: read[name] for name in Consignment._fields if name in read},
+            "customer_code": customer,
+            "our_roles": our_roles,
+            "consignment_number": wire.bare_number(
+                read["consignment_number"], *(read[depot] for depot in DEPOTS if read[depot])
+            ),
+            "service": service,
+            "surcharges": surcharges,
+            "weight_kg": read["weight_kg"] or None,
+            "hub_code": read["hubs"][0] if read["hubs"] else "",
+            "notes": [line.strip() for line in read["notes"].splitlines() if line.strip()],
+            "additional_fields": _additional(read, warnings),
+            "pallet_types": types,
+            "barcodes": _barcodes(read["barcodes"], len(types), warnings),
+            **self._stops(read, customer, our_roles, faults, warnings),
+        }
+        return Consignment(*map(values.__getitem__, Consignment._fields))
+
+    def _customer(self, account: str, our_roles: Sequence[str], faults: list[Fault]) -> str:
+        """Our own customer by account when we requested it; other members' consignments are the network's."""
+        if Role.REQUESTING not in our_roles:
+            return self._network_customer
+        code = self._accounts.get(account.casefold())
+        if code is None and self.template.unknown_account_is_rejected:
+            reason = f"no customer in the deployment file has the account '{account}'; add it there and replay"
+            faults.append(Fault("UNKNOWN_CUSTOMER", self.template.places["account"][0], reason))
+        return code or self._network_customer
+
+    def _service(self, services: Sequence[Any], warnings: list[str]) -> tuple[str, list[str]]:
+        """The code of the delivery service, which stands in `Surcharge`; more of them are surcharges [PW-2.2-11]."""
+        codes = []
+        for service in services:
+            code = wire.text_of(service, "surcharge") or wire.text_of(service, "code")
+            if wire.text_of(service, "type").casefold() not in OF_DELIVERY or not code:
+                continue
+            if not _is_code(code):
+                warnings.append(f"Service: {code[:40]!a} is no code; left out")
+                continue
+            entry = self._services.get(code)
+            if entry is None:
+                warnings.append(f"Service: unknown code '{code}' kept as it came")
+            codes.append(str((entry or {}).get("read_as", code)))
+        return (codes[0], codes[1:]) if codes else ("", [])
+
+    def _pallet_types(
+        self, billed: list[str], lifts: int | None, faults: list[Fault], warnings: list[str]
+    ) -> list[str]:
+        """One type a pallet. There are as many as lifts; billing units say of what type they are."""
+        if not lifts:
+            if not billed:
+                faults.append(Fault("MISSING_VALUE", "Lifts", "Lifts: no pallets, and no billing units either"))
+            return billed
+        if not billed:
+            warnings.append(f"BillUnit: none for {lifts} lifts; taken as {self._default_pallet_type}")
+            return [self._default_pallet_type] * lifts
+        if len(billed) != lifts:
+            warnings.append(
+                f"BillUnit: {len(billed)} billing units for {lifts} lifts; there are as many pallets as lifts"
+            )
+        return [*billed, *[billed[-1]] * (lifts - len(billed))][:lifts]
+
+    def _stops(
+        self,
+        read: Mapping[str, Any],
+        customer: str,
+        our_roles: Sequence[str],
+        faults: list[Fault],
+        warnings: list[str],
+    ) -> dict[str, Address]:
+        """Both ends. The one that a consignment of our own customer leaves out is at his premises [PW-2.2-3]."""
+        found = {stop: _address(stop, read, warnings) for stop in ("pickup", "delivery")}
+        named, silent = ("pickup", "delivery") if read["pw_type"].upper() == COLLECTION else ("delivery", "pickup")
+        if not found[named].postcode:
+            place = self.template.places[f"{named}_postcode"][0]
+            faults.append(Fault("MISSING_VALUE", place, f"{place}: is required and is empty or absent"))
+        premises = self._premises.get(customer) if Role.REQUESTING in our_roles else None
+        if premises and not any((found[silent].name, found[silent].street, found[silent].postcode)):
+            found[silent] = premises
+        return found
+
+
+def _address(stop: str, read: Mapping[str, Any], warnings: list[str]) -> Address:
+    address = Address(*(read[f"{stop}_{part}"] for part in Address._fields))
+    country = address.country.upper()
+    if not re.fullmatch("[A-Z]{2}", country):
+        warnings.append(f"Address.Country: '{country[:40]}' is no country code of two letters; left out")
+        country = ""
+    return address._replace(country=country)
+
+
+def _additional(read: Mapping[str, Any], warnings: list[str]) -> dict[str, str]:
+    """What only Palletways has, without what is empty."""
+    said = {name: read[name] for name in TEXTS if read[name]}
+    for name in FLAGS:
+        value = wire.flag(read[name])
+        if value is not None:
+            said[name] = "true" if value else "false"
+        elif read[name]:
+            warnings.append(f"{name}: '{read[name][:40]}' is neither yes nor no; left out")
+    return said
+
+
+def _barcodes(found: list[str], pallets: int, warnings: list[str]) -> list[str]:
+    """One a pallet, as given [PW-3-5]; none unless every pallet has one of its own."""
+    if found and (len(found) != pallets or len(set(found)) < len(found)):
+        warnings.append(f"Pallet: {len(set(found))} barcodes for {pallets} pallets; none is kept")
+        return []
+    return found
+
+
+def _is_code(text: str) -> bool:
+    return len(text) <= LONGEST_CODE and text.isprintable()
+
+
+def preview(plan: Deployment, own_template: Path | None = None) -> Mapper:
+    """A mapper as a connection without settings of its own gives it, optionally with another template laid over.
+
+    Raises FileFault when template or depots are not usable.
+    """
+    if own_template:
+        ours = replace(plan.network(NETWORK), template=own_template)
+        plan = replace(plan, networks={**plan.networks, NETWORK: ours})
+    return Mapper(plan)
