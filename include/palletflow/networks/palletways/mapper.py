@@ -16,6 +16,7 @@ from palletflow.intake.flow import Translated
 from palletflow.intake.template import Fault
 from palletflow.networks.palletways import record as wire
 from palletflow.networks.palletways.record import TRACKING_ID
+from palletflow.networks.palletways.tree import text
 from palletflow.networks.palletways.work import NETWORK
 from palletflow.orders.consignment import Address, Consignment, Role, roles
 
@@ -126,6 +127,10 @@ class Mapper:
         page: str = self.template.sections["tracking_url"]
         return page.replace("{tracking_id}", quote(number, safe="")) if number else ""
 
+    def is_tracking_id(self, number: str) -> bool:
+        """Whether a text has the form that this connection's tracking IDs have [PW-3-1]."""
+        return wire.is_tracking_id(number, self._pattern)
+
     def key(self, record: Any) -> str:
         """The tracking ID of a raw record, as far as one can be made out; "" otherwise."""
         return wire.tracking_id(record, self._pattern)
@@ -138,7 +143,7 @@ class Mapper:
             return Translated(None, [Fault("BAD_FORMAT", "Depot.Account.Consignment", reason)], [], False)
         read, faults, warnings = self.template.read(flat)
         number = read.get("tracking_number", "")
-        if number and not wire.is_tracking_id(number, self._pattern):
+        if number and not self.is_tracking_id(number):
             reason = f"TrackingID: '{number[:40]}' is not of the form {self._pattern}"
             faults.append(Fault("BAD_TRACKING_ID", "TrackingID", reason))
         if faults:
@@ -192,10 +197,10 @@ class Mapper:
 
     def _service(self, services: Sequence[Any], warnings: list[str]) -> tuple[str, list[str]]:
         """The code of the delivery service, which stands in `Surcharge`; more of them are surcharges [PW-2.2-11]."""
-        codes = []
+        codes: list[str] = []
         for service in services:
-            code = wire.text_of(service, "surcharge") or wire.text_of(service, "code")
-            if wire.text_of(service, "type").casefold() not in OF_DELIVERY or not code:
+            code = text(service, "surcharge") or text(service, "code")
+            if text(service, "type").casefold() not in OF_DELIVERY or not code:
                 continue
             if not _is_code(code):
                 warnings.append(f"Service: {code[:40]!a} is no code; left out")
@@ -272,8 +277,8 @@ def _barcodes(found: list[str], pallets: int, warnings: list[str]) -> list[str]:
     return found
 
 
-def _is_code(text: str) -> bool:
-    return len(text) <= LONGEST_CODE and text.isprintable()
+def _is_code(code: str) -> bool:
+    return len(code) <= LONGEST_CODE and code.isprintable()
 
 
 def preview(plan: Deployment, own_template: Path | None = None) -> Mapper:

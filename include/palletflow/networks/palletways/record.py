@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from palletflow.intake.folding import fold, folded_key
+from palletflow.networks.palletways.settings import Settings
+from palletflow.networks.palletways.tree import Tree, nodes, text, trees
 
-Part = Mapping[str, Any]
-
-TRACKING_ID = "[0-9]{6,14}"
-# Nodes that may stand several times in a consignment; any other counts once [PW-1.2-10].
-REPEATED = ("address", "billunit", "hub", "pallet", "product", "service")
+TRACKING_ID = Settings.tracking_id_pattern
 # From the manifest down to the consignments in it.
 DOWN = ("depot", "account", "consignment")
 LONGEST_ID = 100
-# 1.2
+# A yes and a no [PW-1.2-6].
 TRUE, FALSE = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 
 
@@ -30,15 +28,6 @@ def consignments(manifest: Any) -> list[Any]:
     return found if len(found) > 1 else [manifest]
 
 
-def _split(node: Any, down: tuple[str, ...]) -> list[Any]:
-    if not down:
-        return [node]
-    name = _name(node, down[0])
-    if name is None:
-        return []
-    return [{**node, name: part} for inner in _listed(node[name]) for part in _split(inner, down[1:])]
-
-
 def flat(record: Any, aliases: Mapping[str, str]) -> dict[str, Any]:
     """The consignment of a record, keys in lower case and scalars as text; {} when the record has not exactly one.
 
@@ -46,44 +35,42 @@ def flat(record: Any, aliases: Mapping[str, str]) -> dict[str, Any]:
     lists of objects, any other counts once. An address has its first line as `line1` and the others as `line2`; hubs
     are in the order of their sequence, and billing units that count nothing are left out.
     """
-    folded = fold(record, aliases)
-    held = _split(folded, DOWN)
-    if len(held) != 1:
+    held = _split(fold(record, aliases), DOWN)
+    if len(held) != 1 or not isinstance(held[0]["depot"]["account"]["consignment"], dict):
         return {}
-    manifest: Part = held[0]
+    manifest = held[0]
     depot = manifest["depot"]
     account = depot["account"]
     consignment = account["consignment"]
-    if not isinstance(consignment, dict) or not consignment:
-        return {}
+    parts = {name: [_single(one) for one in trees(consignment, name)] for name in ("billunit", "hub", "service")}
     return {
-        **{name: value if name in REPEATED else _once(value) for name, value in consignment.items()},
-        "manifest": _without(manifest, "depot"),
-        "depot": _without(depot, "account"),
-        "account": _without(account, "consignment"),
-        "address": [_address(one) for one in _objects(consignment, "address")],
-        "billunit": [one for one in _objects(consignment, "billunit") if _counts(one)],
-        "hub": sorted(_objects(consignment, "hub"), key=_sequence),
-        "pallet": [{"barcode": one} for one in _listed(consignment.get("pallet")) if isinstance(one, str)],
-        "service": _objects(consignment, "service"),
+        **_single(consignment),
+        "manifest": _single(manifest, besides="depot"),
+        "depot": _single(depot, besides="account"),
+        "account": _single(account, besides="consignment"),
+        "address": [_address(one) for one in trees(consignment, "address")],
+        "billunit": [one for one in parts["billunit"] if text(one, "amount").strip("0")],
+        "hub": sorted(parts["hub"], key=_sequence),
+        "pallet": [{"barcode": one} for one in nodes(consignment, "pallet") if isinstance(one, str)],
+        "service": parts["service"],
     }
 
 
 def tracking_id(record: Any, pattern: str = TRACKING_ID) -> str:
     """The tracking ID of a record as far as one can be made out; "" otherwise [PW-3-1]."""
-    text = text_of(flat(record, {}), "trackingid")
-    return text if is_tracking_id(text, pattern) else ""
+    number = text(flat(record, {}), "trackingid")
+    return number if is_tracking_id(number, pattern) else ""
 
 
 def entered_id(data: Any, pattern: str = TRACKING_ID) -> str:
     """The tracking ID of an answer of conStatus or consEntered; "" until the depot has accepted it [PW-2.4-2]."""
-    text = text_of(fold(data, {}), "dc_syscon")
-    return text if is_tracking_id(text, pattern) else ""
+    number = text(fold(data, {}), "dc_syscon")
+    return number if is_tracking_id(number, pattern) else ""
 
 
-def is_tracking_id(text: str, pattern: str = TRACKING_ID) -> bool:
+def is_tracking_id(number: str, pattern: str = TRACKING_ID) -> bool:
     """Whether a text can be a tracking ID. It stays text, whatever digits it has [PW-3-1]."""
-    return len(text) <= LONGEST_ID and text.isascii() and re.fullmatch(pattern, text) is not None
+    return len(number) <= LONGEST_ID and re.fullmatch(pattern, number, re.ASCII) is not None
 
 
 def bare_number(number: str, *depots: str) -> str:
@@ -109,20 +96,23 @@ def same_number(one: str, other: str) -> bool:
     )
 
 
-def flag(text: str) -> bool | None:
+def flag(said: str) -> bool | None:
     """A yes or no of theirs; None for what is neither [PW-1.2-6]."""
-    word = text.strip().casefold()
+    word = said.strip().casefold()
     return True if word in TRUE else False if word in FALSE else None
 
 
-def text_of(part: Any, name: str) -> str:
-    """The text under a folded name; "" when it is not there or no single value."""
-    value = _once(part.get(name, "")) if isinstance(part, dict) else ""
-    return value if isinstance(value, str) else ""
+def _is_depot(number: str, depots: tuple[str, ...]) -> bool:
+    return number in depots if depots else re.fullmatch("[0-9]{3}", number) is not None
 
 
-def _is_depot(text: str, depots: tuple[str, ...]) -> bool:
-    return text in depots if depots else re.fullmatch("[0-9]{3}", text) is not None
+def _split(node: Any, down: tuple[str, ...]) -> list[Any]:
+    if not down:
+        return [node]
+    name = _name(node, down[0])
+    if name is None:
+        return []
+    return [{**node, name: part} for inner in nodes(node, name) for part in _split(inner, down[1:])]
 
 
 def _name(node: Any, wanted: str) -> str | None:
@@ -131,39 +121,16 @@ def _name(node: Any, wanted: str) -> str | None:
     return next(names, None)
 
 
-def _listed(value: Any) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    return [] if value in (None, "") else [value]
+def _single(part: Tree, besides: str = "") -> Tree:
+    """A node whose parts count once: of what stands several times, the first."""
+    return {name: next(iter(nodes(value)), "") for name, value in part.items() if name != besides}
 
 
-def _objects(part: Part, name: str) -> list[dict[str, Any]]:
-    return [
-        {key: _once(value) if key != "line" else value for key, value in one.items()}
-        for one in _listed(part.get(name))
-        if isinstance(one, dict)
-    ]
+def _address(address: Tree) -> Tree:
+    lines = [line for line in nodes(address, "line") if isinstance(line, str)]
+    return {**_single(address, besides="line"), "line1": lines[0] if lines else "", "line2": ", ".join(lines[1:])}
 
 
-def _once(value: Any) -> Any:
-    """The first that is not empty of what stands several times."""
-    return next((one for one in value if one), "") if isinstance(value, list) else value
-
-
-def _without(part: Part, name: str) -> dict[str, Any]:
-    return {key: _once(value) for key, value in part.items() if key != name}
-
-
-def _address(address: dict[str, Any]) -> dict[str, Any]:
-    lines = [line for line in _listed(address.get("line")) if isinstance(line, str) and line]
-    return {**address, "line": "", "line1": lines[0] if lines else "", "line2": ", ".join(lines[1:])}
-
-
-def _counts(unit: Part) -> bool:
-    amount = text_of(unit, "amount")
-    return bool(amount) and amount.strip("0") != ""
-
-
-def _sequence(hub: Part) -> int:
-    text = text_of(hub, "sequence")
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
+def _sequence(hub: Tree) -> int:
+    number = text(hub, "sequence")
+    return int(number) if re.fullmatch("[0-9]{1,9}", number) else 0
