@@ -81,9 +81,98 @@ CREATE UNIQUE INDEX quarantined_files_alerted ON quarantined_files (network, tra
     WHERE alerted_at IS NOT NULL;
 CREATE INDEX ON quarantined_files (sha256);
 CREATE INDEX ON quarantined_files (seen_at);
+-- The calls of all that share an address of ours, or for another reason one limit a minute at a network.
+CREATE TABLE call_windows (
+    rate_group       text PRIMARY KEY,
+    -- When the calls of the last minute began; of background work among them.
+    starts           timestamptz[] NOT NULL DEFAULT '{}',
+    background       timestamptz[] NOT NULL DEFAULT '{}',
+    -- The network asked for a pause.
+    paused_until     timestamptz,
+    -- Calls in a row that nothing answered, and when the last of them ended.
+    unanswered       smallint NOT NULL DEFAULT 0,
+    unanswered_at    timestamptz,
+    -- Whether it answers at all is to be asked then, by one call of whoever comes first; until then nobody calls.
+    probe_at         timestamptz,
+    -- Since when it is taken for having banned us.
+    silent_since     timestamptz,
+    -- It answers again; until then only half of the calls are made.
+    careful_until    timestamptz,
+    CHECK (silent_since IS NULL OR probe_at IS NOT NULL)
+);
+-- What people are to be told of, by subject.
+CREATE TABLE alerts (
+    subject   text PRIMARY KEY,
+    message   text NOT NULL,
+    raised_at timestamptz NOT NULL,
+    -- NULL: nobody has been told yet.
+    told_at   timestamptz
+);
+
+-- What a network notes about a consignment of ours, as last read.
+CREATE TABLE network_notes (
+    network         text   NOT NULL,
+    tracking_number text   NOT NULL,
+    note_number     bigint NOT NULL,
+    consignment_id  bigint NOT NULL REFERENCES consignments ON DELETE CASCADE,
+    -- When it last changed, in seconds since 1970.
+    delta           bigint NOT NULL,
+    -- '' where it says nothing of the status.
+    status_code     text   NOT NULL,
+    noted_at        timestamptz NOT NULL,
+    -- What it says of the delivery.
+    pod_date        date,
+    pod_time        time,
+    signatory       text   NOT NULL,
+    note_group      text   NOT NULL,
+    note_type       text   NOT NULL,
+    barcode         text   NOT NULL,
+    note_text       text   NOT NULL,
+    raw             jsonb  NOT NULL,
+    read_at         timestamptz NOT NULL,
+    -- Our depot that read it, as long as the consignment's status is still to be asked for.
+    hint            text,
+    PRIMARY KEY (network, tracking_number, note_number),
+    CHECK (pod_date IS NOT NULL OR pod_time IS NULL)
+);
+CREATE INDEX ON network_notes (consignment_id);
+CREATE INDEX ON network_notes (network, hint) WHERE hint IS NOT NULL;
+-- When and to whom a consignment was delivered by what its network says.
+CREATE TABLE network_deliveries (
+    consignment_id bigint PRIMARY KEY REFERENCES consignments ON DELETE CASCADE,
+    -- When we first saw it.
+    seen_at      timestamptz NOT NULL,
+    delivered_at timestamptz NOT NULL,
+    -- How well that is known: from its POD, from a POD without a time, from the status, or not at all.
+    basis        text NOT NULL CHECK (basis IN ('minute', 'day', 'status', 'seen')),
+    signatory    text NOT NULL
+);
+-- What a network was still asked for long after its delivery was due, and is no longer.
+CREATE TABLE stale_consignments (
+    consignment_id bigint PRIMARY KEY REFERENCES consignments ON DELETE CASCADE,
+    since          timestamptz NOT NULL
+);
+-- How far the poll of a feed has come.
+CREATE TABLE poll_runs (
+    network      text NOT NULL,
+    stream       text NOT NULL,
+    party        text NOT NULL,
+    -- Up to when everything that the feed tells has been read.
+    read_to      timestamptz NOT NULL,
+    -- Of the last run that came to its end: when, when the next is due, how long that had waited which it left undone.
+    succeeded_at timestamptz,
+    next_due_at  timestamptz,
+    lag          interval,
+    PRIMARY KEY (network, stream, party)
+);
+-- What we tell may have arrived without an answer: how often we looked for it since, and when last.
+ALTER TABLE tracking_events ADD COLUMN lookups smallint NOT NULL DEFAULT 0, ADD COLUMN lookup_at timestamptz;
 """
 
 DOWNGRADE = """
+ALTER TABLE tracking_events DROP COLUMN lookup_at, DROP COLUMN lookups;
+DROP TABLE poll_runs, stale_consignments, network_deliveries, network_notes;
+DROP TABLE alerts, call_windows;
 DROP TABLE quarantined_files, photo_prints, photo_asks, photo_starts, photo_windows;
 ALTER TABLE dispatch_tasks DROP COLUMN network_reference;
 ALTER TABLE documents DROP COLUMN customer_visible;
