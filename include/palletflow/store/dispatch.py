@@ -22,7 +22,7 @@ SOURCE = "dispatch"
 COLUMNS = """
 c.id, c.order_id, c.network, t.trip, t.resource, c.dispatch_state, t.auto_complete, t.completed_at, t.completed_by,
 t.attempt, t.transaction_number, t.sends, t.sent_at, t.lookups, t.lookup_at, t.resent, t.send_again, t.opted_out,
-t.faults, t.warnings, t.finished_at, t.sent_digest
+t.faults, t.warnings, t.finished_at, t.sent_digest, t.network_reference
 """
 OF_CONSIGNMENT = f"""
 SELECT {COLUMNS} FROM dispatch_tasks t JOIN consignments c ON c.id = t.consignment_id WHERE c.id = %s
@@ -56,7 +56,8 @@ UPDATE dispatch_tasks
 SET completed_at = now(), completed_by = %(actor)s, finished_at = NULL, faults = '[]', warnings = '{}',
     attempt = attempt + (sent_at IS NOT NULL)::integer,
     transaction_number = CASE WHEN sent_at IS NULL THEN transaction_number ELSE '' END,
-    sent_at = NULL, lookups = 0, lookup_at = NULL, resent = false, send_again = false, opted_out = false
+    sent_at = NULL, lookups = 0, lookup_at = NULL, resent = false, send_again = false, opted_out = false,
+    network_reference = ''
 WHERE consignment_id = %(id)s
 """
 COMPANY = """
@@ -135,6 +136,7 @@ SET tracking_number = %(number)s, registered = registered OR %(accepted)s, dispa
     updated_at = now()
 WHERE id = %(id)s
 """
+SUBMIT = "UPDATE dispatch_tasks SET network_reference = %(reference)s WHERE consignment_id = %(id)s"
 # It may be dispatched anew, as something the network has not seen.
 TAKE_BACK = """
 UPDATE consignments
@@ -146,7 +148,7 @@ REOPEN = """
 UPDATE dispatch_tasks
 SET completed_at = NULL, completed_by = NULL, attempt = attempt + 1, transaction_number = '', sends = 0, sent_at = NULL,
     lookups = 0, lookup_at = NULL, resent = false, send_again = false, opted_out = false, echo = '{}', faults = '[]',
-    warnings = '{}', finished_at = NULL, sent_digest = NULL
+    warnings = '{}', finished_at = NULL, sent_digest = NULL, network_reference = ''
 WHERE consignment_id = %(id)s
 """
 WAKE = """
@@ -178,7 +180,8 @@ class DispatchTask(NamedTuple):
     stopped before any call and `failed` with a time means refused by the network. `lookups` found nothing so far and
     the next is due at `lookup_at`. `resent`: the one re-send that needs no person is used. `send_again`: a re-send is
     asked for. `opted_out`: notifications are left out. `faults`: [{"code", "field", "reason", "remedy"}].
-    `sent_digest`: of what was last sent, where its network wants to know it again.
+    `sent_digest`: of what was last sent, where its network wants to know it again. `network_reference`: what the network
+    calls the sending it took, where that is not the tracking number; "" else.
     """
 
     consignment_id: int
@@ -203,6 +206,7 @@ class DispatchTask(NamedTuple):
     warnings: list[str]
     finished_at: datetime | None
     sent_digest: bytes | None
+    network_reference: str
 
 
 class Company(NamedTuple):
@@ -475,19 +479,46 @@ def succeed(
     ).fetchone()
     if held is None or held[2] == "completed":
         return
-    twins.merge(conn, seen.consignment_id, seen.network, tracking_number, actor)
-    other = conn.execute(
-        "SELECT order_id FROM consignments WHERE network = %s AND tracking_number = %s AND registered AND id <> %s",
-        (seen.network, tracking_number, seen.consignment_id),
-    ).fetchone()
-    if other:
-        raise RegisteredByOther(tracking_number, other[0])
-    conn.execute(REGISTER, {"id": seen.consignment_id, "number": tracking_number, "accepted": accepted})
+    _register(conn, seen, tracking_number, accepted=accepted, actor=actor)
     conn.execute(FINISH, {"id": seen.consignment_id, "now": now, "faults": Jsonb([]), "warnings": list(warnings)})
     changes: dict[str, Any] = _moved(held[2], "completed")
     if held[0] != tracking_number:
         changes["tracking_number"] = [held[0], tracking_number]
     activity.record(conn, seen.consignment_id, "dispatched", actor, SOURCE, changes, warnings)
+
+
+def submitted(
+    conn: Connection, seen: DispatchTask, reference: str, *, warnings: Sequence[str], now: datetime, actor: str
+) -> None:
+    """The network has the consignment and calls its sending by `reference`; the tracking number comes later.
+
+    Does nothing when somebody else has moved the task since it was read as `seen`.
+    """
+    conn.execute(LOCK, (seen.consignment_id,))
+    current = of_consignment(conn, seen.consignment_id)
+    if current is None or _key(current) != _key(seen):
+        return
+    conn.execute(SUBMIT, {"id": seen.consignment_id, "reference": reference})
+    conn.execute(SET_STATE, {"id": seen.consignment_id, "state": "completed"})
+    conn.execute(FINISH, {"id": seen.consignment_id, "now": now, "faults": Jsonb([]), "warnings": list(warnings)})
+    changes = {**_moved(seen.state, "completed"), "network_reference": [None, reference]}
+    activity.record(conn, seen.consignment_id, "dispatched", actor, SOURCE, changes, warnings)
+
+
+def numbered(conn: Connection, seen: DispatchTask, tracking_number: str, actor: str) -> None:
+    """The network has given a consignment that it took before its tracking number.
+
+    As succeed() an import's order is merged into ours. Raises RegisteredByOther. Does nothing when it has one by now.
+    """
+    network_lock.hold(conn, seen.network)
+    held = conn.execute(
+        "SELECT registered FROM consignments WHERE id = %s FOR NO KEY UPDATE", (seen.consignment_id,)
+    ).fetchone()
+    if held is None or held[0]:
+        return
+    _register(conn, seen, tracking_number, accepted=True, actor=actor)
+    changes = {"tracking_number": [None, tracking_number]}
+    activity.record(conn, seen.consignment_id, "tracking number given", actor, SOURCE, changes)
 
 
 def taken_back(conn: Connection, seen: DispatchTask, *, next_number: str, reason: str, actor: str) -> None:
@@ -514,6 +545,18 @@ def wake_found(conn: Connection, network: str) -> None:
     found = [row[0] for row in conn.execute(WAKE)]
     if found:
         work_items.enqueue(conn, network, DISPATCH, found)
+
+
+def _register(conn: Connection, seen: DispatchTask, tracking_number: str, *, accepted: bool, actor: str) -> None:
+    """The number is the consignment's, and that of no other order of ours; the caller holds network and row."""
+    twins.merge(conn, seen.consignment_id, seen.network, tracking_number, actor)
+    other = conn.execute(
+        "SELECT order_id FROM consignments WHERE network = %s AND tracking_number = %s AND registered AND id <> %s",
+        (seen.network, tracking_number, seen.consignment_id),
+    ).fetchone()
+    if other:
+        raise RegisteredByOther(tracking_number, other[0])
+    conn.execute(REGISTER, {"id": seen.consignment_id, "number": tracking_number, "accepted": accepted})
 
 
 def _must_be_open(state: str, registered: bool, cancelled: bool) -> None:

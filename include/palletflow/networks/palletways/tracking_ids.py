@@ -1,0 +1,71 @@
+"""The handler of TRACKING_ID: the tracking ID of a consignment that Palletways stored without naming it (contract 7.1).
+
+A submission is answered with a response ID; the tracking ID may follow once the depot has accepted it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from palletflow.deployment import Deployment
+from palletflow.networks.palletways.dispatch import of_another
+from palletflow.networks.palletways.tree import text
+from palletflow.networks.palletways.work import ACTOR, LOOK_UP, NETWORK, Reach
+from palletflow.store import consignments, dispatch, work_items
+from palletflow.store.connection import Connection
+from palletflow.store.consignments import NoSuchConsignment
+from palletflow.store.dispatch import DispatchTask, RegisteredByOther
+from palletflow.work.handling import Result, WorkItem
+
+# After the submission, then every hour for a day [PW-7.1-5].
+LOOKS = (*(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)), *(timedelta(hours=hour) for hour in range(1, 25)))
+GIVEN_UP = (
+    "Palletways has the consignment and gave it no tracking ID within 24 hours: its depot may not have accepted it. "
+    "Look for {reference} in the portal and enter its tracking ID, or requeue this once it is accepted"
+)
+
+
+class TrackingIds:
+    """See the module. Threads may share one."""
+
+    def __init__(self, plan: Deployment, reach: Reach, clock: Callable[[], datetime]) -> None:
+        self._reach, self._clock = reach, clock
+        self._ours = plan.network(NETWORK).depots
+
+    def __call__(self, conn: Connection, item: WorkItem) -> Result:
+        """Looks once. Raises NetworkError, FileFault, ConnectionFlagged."""
+        consignment_id = int(item.key)
+        try:
+            facts = consignments.facts(conn, consignment_id)
+        except NoSuchConsignment:
+            return Result()
+        task = dispatch.of_consignment(conn, consignment_id)
+        if facts.registered or task is None or task.state != "completed":
+            return Result()
+        client = self._reach(conn, facts.requesting_depot or next(iter(self._ours))).client
+        basics = (
+            client.basics_by_response_id(task.network_reference)
+            if task.network_reference
+            else client.basics_by_reference(task.transaction_number)
+        )
+        for one in basics:
+            if text(one, "dc_syscon"):
+                return Result(partial(_store, task, text(one, "dc_syscon")))
+        now = self._clock()
+        since = task.finished_at or item.created_at
+        look = next((since + after for after in LOOKS if since + after > now), None)
+        return (
+            Result(again_at=look)
+            if look
+            else Result(parked=GIVEN_UP.format(reference=task.network_reference or task.transaction_number))
+        )
+
+
+def _store(task: DispatchTask, tracking_id: str, conn: Connection) -> None:
+    try:
+        with conn.transaction():
+            dispatch.numbered(conn, task, tracking_id, ACTOR)
+    except RegisteredByOther as other:
+        dispatch.warn(conn, task, [of_another(other).reason], ACTOR)
+        return
+    work_items.enqueue(conn, NETWORK, LOOK_UP, [task.consignment_id])
