@@ -1,7 +1,7 @@
 """The handler of CANCEL: takes a consignment of a cancelled order back from Palletways (contract 7.1).
 
-Only what was never confirmed can be deleted there. Anything else a person settles with the network: the order is flagged and
-says why.
+Only what was never confirmed can be deleted there. Anything else a person settles with the network: the order is
+flagged and says why.
 """
 
 from collections.abc import Callable
