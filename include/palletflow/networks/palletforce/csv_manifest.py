@@ -5,10 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from palletflow.deployment import Deployment
-from palletflow.intake.file_kinds import Row, RowsRead
-from palletflow.intake.template import MOST_PALLETS, Fault, Template
-from palletflow.networks.palletforce import barcodes
-from palletflow.networks.palletforce.csv_cells import (
+from palletflow.intake.cells import (
     Column,
     cells,
     code,
@@ -18,11 +15,13 @@ from palletflow.networks.palletforce.csv_cells import (
     day,
     decimal,
     depot,
-    sources,
     text,
-    tracking_number,
     whole,
 )
+from palletflow.intake.file_kinds import Row, RowsRead
+from palletflow.intake.template import MOST_PALLETS, Fault, Template
+from palletflow.networks.palletforce import barcodes
+from palletflow.networks.palletforce.csv_cells import sources, tracking_number
 from palletflow.networks.palletforce.mapper import NETWORK
 from palletflow.orders.consignment import Address, Consignment, roles
 from palletflow.store.file_rules import FileRules

@@ -7,9 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from palletflow.deployment import Deployment
-from palletflow.intake.file_kinds import Row, RowsRead
-from palletflow.intake.template import MOST_PALLETS, Fault, Template
-from palletflow.networks.palletforce.csv_cells import (
+from palletflow.intake.cells import (
     Cell,
     Column,
     cells,
@@ -20,11 +18,12 @@ from palletflow.networks.palletforce.csv_cells import (
     decimal,
     digits,
     phone,
-    sources,
     text,
-    tracking_number,
     whole,
 )
+from palletflow.intake.file_kinds import Row, RowsRead
+from palletflow.intake.template import MOST_PALLETS, Fault, Template
+from palletflow.networks.palletforce.csv_cells import sources, tracking_number
 from palletflow.networks.palletforce.imported_numbers import imported_number_fault
 from palletflow.networks.palletforce.manifest import in_sending_order
 from palletflow.networks.palletforce.mapper import NETWORK
