@@ -19,7 +19,6 @@ from functools import cache
 from typing import Any
 
 from OpenSSL import SSL
-from OpenSSL.crypto import PKey
 from pyftpdlib.authorizers import AuthenticationFailed  # type: ignore[import-untyped]
 from pyftpdlib.filesystems import UnixFilesystem  # type: ignore[import-untyped]
 from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler  # type: ignore[import-untyped]
@@ -264,8 +263,9 @@ class _Control(FTPHandler):  # type: ignore[misc]
             super().process_command(cmd, *args, **kwargs)
 
     def respond(self, resp: str, *args: Any, **kwargs: Any) -> None:
-        super().respond(resp, *args, **kwargs)
+        # Entered first: whoever has the reply finds it in the record.
         self._session.told(*self._command, reply=resp[:3])
+        super().respond(resp, *args, **kwargs)
 
     def handle_error(self) -> None:
         if isinstance(sys.exc_info()[1], Cut):
@@ -316,6 +316,6 @@ def _context(kind: str) -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.use_certificate(identity.certificate)
     context.add_extra_chain_cert(identity.authority)
-    context.use_privatekey(PKey.from_cryptography_key(identity.key))
+    context.use_privatekey(identity.key)
     context.set_session_id(b"palletways")
     return context
