@@ -17,6 +17,7 @@ from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.errors import MethodRefused, MethodUnavailable
 from palletflow.networks.palletways.photo_fetch import Kept, Look
 from palletflow.networks.palletways.photos import ORIGIN, Attempt, Schedule, Search
+from palletflow.networks.palletways.pod import refresh_pod
 from palletflow.networks.palletways.settings import PHOTOS_IN, Settings
 from palletflow.networks.palletways.work import ACTOR, NETWORK, PHOTO_DOWNLOAD, Access, Reach, asking_depot
 from palletflow.orders.consignment import Role
@@ -101,7 +102,7 @@ class PhotoDownload:
         client = access.client.in_background() if attempt.late else access.client
         looks = _looks(conn, client, self._storage, facts.tracking_number, window, attempt, now)
         if photos.reads_pod(search, attempt):
-            _read_pod(conn, access._replace(client=client), facts.id)
+            _read_pod(conn, access._replace(client=client), facts.id, now)
         after = search._replace(
             attempted_at=attempt.covers,
             found=search.found or any(one.pictures for one in looks),
@@ -242,12 +243,10 @@ def _store(
         activity.record(conn, consignment_id, "no photos found", ACTOR, ORIGIN, warnings=trouble)
 
 
-def _read_pod(conn: Connection, access: Access, consignment_id: int) -> None:
+def _read_pod(conn: Connection, access: Access, consignment_id: int, now: datetime) -> None:
     """Reads time and signatory of the delivery again; what fails comes with the next reading [PW-4.2-4]."""
-    from palletflow.networks.palletways import status_import  # which begins searches, so it imports this module
-
     try:
-        status_import.refresh_pod(conn, access, consignment_id)
+        refresh_pod(conn, access, consignment_id, seen_at=now, actor=ACTOR)
     except NetworkError as error:
         log.info("The notes of consignment %d were not read: %s", consignment_id, error)
 
