@@ -1,5 +1,6 @@
 """When and to whom a network says that consignments were delivered, and how well that is known."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -57,21 +58,30 @@ def read(conn: Connection, consignment_id: int) -> Delivered | None:
     return Delivered(*row) if row else None
 
 
+class Since(NamedTuple):
+    """The event that completed a consignment last, and the codes heard since."""
+
+    event_id: int
+    codes: list[str]
+
+
 def write(conn: Connection, consignment_id: int, delivered: Delivered) -> None:
     """Keeps it; `seen_at` stays as it was first."""
     conn.execute(WRITE, (consignment_id, *delivered))
 
 
-def codes_since(conn: Connection, consignment_id: int) -> tuple[int, list[str]] | None:
-    """The event that last completed it, and the codes heard since; None when it is not complete."""
+def codes_since(conn: Connection, consignment_id: int) -> Since | None:
+    """None when it is not complete."""
     [(last,)] = conn.execute(LAST, (consignment_id,)).fetchall()
     if last is None:
         return None
-    return last, [code for (code,) in conn.execute(AFTER, (consignment_id, last))]
+    return Since(last, [code for (code,) in conn.execute(AFTER, (consignment_id, last))])
 
 
-def take_back(conn: Connection, consignment_id: int, last: int, meanings: dict[str, tuple[str, str | None]]) -> None:
-    """Takes back that it was delivered: what was heard since the event `last` means something again.
+def take_back(
+    conn: Connection, consignment_id: int, event_id: int, meanings: Mapping[str, tuple[str, str | None]]
+) -> None:
+    """Takes back that it was delivered: what was heard since the event `event_id` means something again.
 
     `meanings`: status and reason by code. Where our own people reported the delivery the stop stays as it is. The
     caller holds the consignment's row and settles its whereabouts afterwards.
@@ -79,7 +89,7 @@ def take_back(conn: Connection, consignment_id: int, last: int, meanings: dict[s
     conn.execute(TAKE_BACK, (consignment_id,))
     codes = [(code, *meaning) for code, meaning in meanings.items()]
     columns = [list(column) for column in zip(*codes, strict=True)] if codes else [[], [], []]
-    conn.execute(REVIVE, (*columns, consignment_id, last))
+    conn.execute(REVIVE, (*columns, consignment_id, event_id))
     for statement in REOPEN:
         conn.execute(statement, (consignment_id,))
     conn.execute(REOPEN_STOP, {"id": consignment_id})

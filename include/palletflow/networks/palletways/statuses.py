@@ -60,6 +60,14 @@ class Delivery(NamedTuple):
         return self.basis in (OF_STATUS, SEEN)
 
 
+def meaning(code: str, status_map: Mapping[str, Mapping[str, str]]) -> Meaning:
+    """What a code that completes no delivery means; UNKNOWN for what the template's `status_map` lacks."""
+    row = status_map.get(code)
+    if row is None or row["status"] == Status.DELIVERED:
+        return Meaning(Status.UNKNOWN, None)
+    return Meaning(Status(row["status"]), Reason(row["reason"]) if "reason" in row else None)
+
+
 class Rules:
     """The template's `status_map`, the codes that complete a delivery, and the zone of Palletways's clocks."""
 
@@ -70,17 +78,16 @@ class Rules:
         self.zone = zone
 
     def meaning(self, code: str) -> Meaning:
-        """By number; only a completing code means delivered [PW-4.1-3], and one that the map lacks means nothing."""
-        if code in self.completed:
-            return Meaning(Status.DELIVERED, None)
-        row = self._map.get(code)
-        if row is None or row["status"] == Status.DELIVERED:
-            return Meaning(Status.UNKNOWN, None)
-        return Meaning(Status(row["status"]), Reason(row["reason"]) if "reason" in row else None)
+        """By number; only a completing code means delivered [PW-4.1-3]."""
+        return Meaning(Status.DELIVERED, None) if code in self.completed else meaning(code, self._map)
 
     def is_known(self, code: str) -> bool:
         """Whether the map has it."""
         return code in self._map or code in self.completed
+
+    def shown_as(self, code: str) -> str:
+        """A code as a person knows it."""
+        return f"{code} {self._map[code]['name']}" if code in self._map else code
 
     def code_named(self, name: str) -> str | None:
         """The code of exactly this name."""
