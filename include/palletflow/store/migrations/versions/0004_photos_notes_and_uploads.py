@@ -73,12 +73,8 @@ CREATE TABLE quarantined_files (
     received_at     timestamptz NOT NULL,
     -- When the same bytes came last.
     seen_at         timestamptz NOT NULL,
-    -- When people were alerted by this one of all for the same reason.
-    alerted_at      timestamptz,
     UNIQUE (network, tracking_number, reason, sha256)
 );
-CREATE UNIQUE INDEX quarantined_files_alerted ON quarantined_files (network, tracking_number, reason)
-    WHERE alerted_at IS NOT NULL;
 CREATE INDEX ON quarantined_files (sha256);
 CREATE INDEX ON quarantined_files (seen_at);
 -- The calls of all that share an address of ours, or for another reason one limit a minute at a network.
