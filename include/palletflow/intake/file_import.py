@@ -74,7 +74,9 @@ def import_file(
         try:
             table = Table(file, identity, kinds.limits)
             kind, layout = told_apart(kinds, table.headings, asked)
-            inbound = inbound._replace(stream=kind.stream, warnings=_unknown(layout))
+            # Without headings every column has a number, and most are nobody's.
+            unknown = _unknown(layout) if kinds.limits.headed else []
+            inbound = inbound._replace(stream=kind.stream, warnings=unknown)
             customers.sync(conn, plan.customer_names(), plan.account_rows())
             staging = Staging(conn, network, kind, layout, now)
             with _few_collections():

@@ -73,7 +73,8 @@ class FileKind(Protocol):
 class FileKinds(NamedTuple):
     """The kinds of files of a network, by name, and the limits of all.
 
-    `numbered` is told, in the transaction that makes them, of consignments with an imported tracking number.
+    `numbered` is told, in the transaction that makes them, of consignments with a tracking number that a file gave them
+    and no import of the network's own.
     """
 
     kinds: Mapping[str, FileKind]
@@ -149,7 +150,7 @@ def told_apart(kinds: FileKinds, headings: Sequence[str], asked: str | None) -> 
         raise FileRejected(f"was given as '{asked}', and the kinds of files are {', '.join(kinds.kinds)}")
     name = max(layouts, key=lambda name: (not layouts[name].missing, -len(layouts[name].unknown)))
     layout = layouts[name]
-    if all(place is None for place in layout.places.values()):
+    if kinds.limits.headed and all(place is None for place in layout.places.values()):
         other = next((sign for sign in ",;\t|" if sign != kinds.limits.delimiter and sign in headings[0]), None)
         raise FileRejected(
             "has no header: no column of its first line is known"
@@ -161,6 +162,8 @@ def told_apart(kinds: FileKinds, headings: Sequence[str], asked: str | None) -> 
         )
     if layout.missing:
         columns = ", ".join(" or ".join(group) for group in layout.missing)
+        if not kinds.limits.headed:
+            columns += f"; it has {len(headings)} columns, and the template says which of them is what"
         raise FileRejected(f"lacks required columns of a file of {name}: {columns}")
     if layout.doubled:
         raise FileRejected(f"has the column {', '.join(layout.doubled)} twice")

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -21,6 +21,8 @@ LONGEST_LINE = 1 << 20
 # A quoted cell may hold line breaks; a quote that is never closed would take the rest of the file with it.
 MOST_LINES_OF_A_ROW = 200
 MOST_COLUMNS = 500
+# Of a file without headings so many lines say how many columns it has: a line of another length is bad.
+LINES_COUNTED = 100
 # Rows handed on at a time, fewer when they are long.
 CHUNK, CHUNK_CHARACTERS = 2000, 4 << 20
 # What a file begins with that is no text, and what a person calls it.
@@ -42,11 +44,20 @@ class FileRejected(Exception):
 
 
 class Limits(NamedTuple):
-    """What a file may be: its delimiter, its most data rows and its most bytes."""
+    """What a file may be: its delimiter, its most data rows and its most bytes.
+
+    `headed`: its first line names its columns; otherwise they are "column 1", "column 2" and so on.
+    """
 
     delimiter: str
     most_rows: int
     most_bytes: int
+    headed: bool = True
+
+
+def numbered(column: int) -> str:
+    """What a column is called in a file without headings; the first is 1."""
+    return f"column {column}"
 
 
 class Identity(NamedTuple):
@@ -111,7 +122,7 @@ def normal(heading: str) -> str:
 
 
 class Table:
-    """The rows of a file whose identity is known. Raises FileRejected when it has no header or no end of a line."""
+    """The rows of a file whose identity is known. Raises FileRejected when it has no first line or no end of a line."""
 
     def __init__(self, file: BinaryIO, identity: Identity, limits: Limits) -> None:
         if identity.fault:
@@ -146,7 +157,6 @@ class Table:
             yield [*self._split(numbers, texts), *bad]
 
     def _header(self) -> list[str]:
-        delimiter = self._limits.delimiter
         line = self._line()
         while line is not None and self._blank(line[1]):
             line = self._line()
@@ -155,13 +165,25 @@ class Table:
         number, text = line
         if "\r" in text:
             raise FileRejected("ends its lines with CR alone; save it with LF or CRLF line ends")
-        try:
-            headings = next(csv.reader([text], delimiter=delimiter, strict=True))
-        except csv.Error as error:
-            raise FileRejected(f"has a header in line {number} whose quotes do not match ({error})") from None
+        if self._limits.headed:
+            try:
+                headings = next(csv.reader([text], delimiter=self._limits.delimiter, strict=True))
+            except csv.Error as error:
+                raise FileRejected(f"has a header in line {number} whose quotes do not match ({error})") from None
+        else:
+            headings = [numbered(column) for column in range(1, self._width(line) + 1)]
         if len(headings) > MOST_COLUMNS:
             raise FileRejected(f"has {len(headings)} columns, at most {MOST_COLUMNS} are read")
         return [heading.strip() for heading in headings]
+
+    def _width(self, first: tuple[int, str]) -> int:
+        """How many cells most of the first lines have, which are read again as rows."""
+        lines = [first]
+        while len(lines) < LINES_COUNTED and (line := self._line()) is not None:
+            lines.append(line)
+        self._returned.extend(lines)
+        counted = Counter(len(self._split_roughly(text)) for _, text in lines if not self._blank(text))
+        return counted.most_common(1)[0][0]
 
     def _blank(self, text: str) -> bool:
         return not text.replace(self._limits.delimiter, "").strip()

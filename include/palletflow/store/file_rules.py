@@ -2,7 +2,8 @@
 
 An order file makes each of its orders once: the same again is unchanged, another content is refused. A manifest tells
 of consignments by their number: what it leaves blank stays as we hold it, and once the delivery has started it changes
-nothing. Works on the tables `staged` and `matched` of palletflow.store.imports, within its transaction.
+nothing. An announcement makes consignments by their number, and changes none that is known. Works on the tables
+`staged` and `matched` of palletflow.store.imports, within its transaction.
 """
 
 from typing import Any, NamedTuple
@@ -17,13 +18,14 @@ class FileRules(NamedTuple):
 
     `order_source`: rows make orders of this source, known by their source key; None: they tell of consignments by
     tracking number. `duplicates_warn`: a number that another order has already is warned about on both and lands;
-    otherwise it is refused.
+    otherwise it is refused. `announces`: rows make consignments, and those that are known stay as they are.
     """
 
     order_source: str | None
     key_column: str
     number_column: str
     duplicates_warn: bool = False
+    announces: bool = False
 
 
 # Every order of the file stands for itself; one we hold is either the same or refused, and never changed.
@@ -45,6 +47,7 @@ LEFT JOIN orders o ON o.source = %(order_source)s AND o.source_key = s.source_ke
 LEFT JOIN LATERAL (SELECT id AS consignment_id FROM consignments WHERE order_id = o.id ORDER BY id LIMIT 1) held ON true
 WHERE s.reason_code IS NULL AND s.part_of IS NULL
 """
+KEEP_KNOWN = "UPDATE matched SET outcome = 'unchanged' WHERE outcome = 'updated'"
 # Fields that a manifest need not have, and those it never has.
 BLANK_STAYS = (
     "consignment_number", "amazon_reference",
@@ -122,13 +125,16 @@ WHERE taken.ordinal = m.ordinal AND (taken.held OR taken.again)
 """
 NUMBERED = """
 SELECT m.consignment_id FROM matched m JOIN staged s USING (ordinal)
-WHERE m.outcome = 'created' AND s.tracking_number IS NOT NULL AND NOT s.registered ORDER BY m.ordinal
+WHERE m.outcome = 'created' AND s.tracking_number IS NOT NULL AND (%(announces)s OR NOT s.registered)
+ORDER BY m.ordinal
 """
 
 
 def prepare_changes(conn: Connection, rules: FileRules) -> None:
     """Before what differs is looked for: what a row leaves blank is taken from what we hold."""
-    if not rules.order_source:
+    if rules.announces:
+        conn.execute(KEEP_KNOWN)
+    elif not rules.order_source:
         conn.execute(FILL_IN)
 
 
@@ -144,8 +150,13 @@ def refuse(conn: Connection, rules: FileRules, values: dict[str, Any]) -> None:
 
 
 def with_numbers_of_their_own(conn: Connection, rules: FileRules, actor: str, source: str) -> list[int]:
-    """The consignments just made that hold an imported tracking number; warns where another order has the same."""
-    made = [consignment_id for (consignment_id,) in conn.execute(NUMBERED)] if rules.order_source else []
+    """The consignments just made that hold an imported or announced tracking number.
+
+    Warns where another order has the same.
+    """
+    values = {"announces": rules.announces}
+    wanted = rules.announces or rules.order_source
+    made = [consignment_id for (consignment_id,) in conn.execute(NUMBERED, values)] if wanted else []
     if made and rules.duplicates_warn:
         orders.warn_of_shared_numbers(conn, made, actor, source)
     return made

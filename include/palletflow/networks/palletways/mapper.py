@@ -13,7 +13,7 @@ from palletflow.checked_yaml import FileFault
 from palletflow.deployment import Deployment
 from palletflow.intake import template
 from palletflow.intake.flow import Translated
-from palletflow.intake.template import Fault
+from palletflow.intake.template import Fault, Template
 from palletflow.networks.palletways import record as wire
 from palletflow.networks.palletways.record import TRACKING_ID
 from palletflow.networks.palletways.tree import text
@@ -83,10 +83,45 @@ NEVER: Mapping[str, Any] = {
     "notification_sms": "", "notification_twitter": "", "pallet_details": [],
 }  # fmt: skip
 DEPOTS = ("requesting_depot", "collecting_depot", "delivery_depot")
-DELIVERY, COLLECTION = "D", "C"
+COLLECTION = "C"
 # Service.Type of what is a delivery service.
 OF_DELIVERY = ("delivery", "d", "")
 LONGEST_CODE = 20
+
+
+class Services:
+    """Reads delivery services by the template's `services`, and by `codes.services` those it does not have."""
+
+    def __init__(self, of: Template) -> None:
+        self._codes = of.codes["services"]
+        named = {(entry["group"], entry["code"]): ours for ours, entry in reversed(of.sections["services"].items())}
+        self._ours = {(group.casefold(), code.casefold()): ours for (group, code), ours in named.items()}
+
+    def of(self, services: Sequence[Any], warnings: list[str]) -> list[str]:
+        """The services of a delivery; the first is the service level, more of them are surcharges.
+
+        A service's group stands in `Code` and its code in `Surcharge` [PW-2.2-11].
+        """
+        found = [
+            self.read(text(one, "code"), text(one, "surcharge"), warnings)
+            for one in services
+            if text(one, "type").casefold() in OF_DELIVERY
+        ]
+        return [service for service in found if service]
+
+    def read(self, group: str, code: str, warnings: list[str]) -> str:
+        """Our code of a service; what the template lacks is kept as it came, and what is no code left out."""
+        known = self._ours.get((group.casefold(), code.casefold()))
+        if known is not None:
+            return str(known)
+        code = code or group
+        if not (len(code) <= LONGEST_CODE and code.isprintable()):
+            warnings.append(f"Service: {code[:40]!a} is no code; left out")
+            return ""
+        entry = self._codes.get(code)
+        if code and entry is None:
+            warnings.append(f"Service: unknown code '{code}' kept as it came")
+        return str((entry or {}).get("read_as", code))
 
 
 class Mapper:
@@ -108,8 +143,15 @@ class Mapper:
             account.casefold(): code for (network, account), code in deployment.accounts.items() if network == NETWORK
         }
         self._premises = {code: customer.collection for code, customer in deployment.customers.items()}
-        self._services = self.template.codes["services"]
-        self._default_pallet_type: str = self.template.sections["import"]["default_pallet_type"]
+        sections = self.template.sections
+        self._services = Services(self.template)
+        # What goes out as one of ours comes back as that one.
+        units = self.template.codes["pallet_types"]
+        self._pallet_type = {
+            str(units.get(unit, {}).get("read_as", unit)): ours
+            for ours, unit in reversed(sections["bill_units"].items())
+        }
+        self._default_pallet_type: str = sections["import"]["default_pallet_type"]
         self._pattern = tracking_id_pattern
         self.version = hashlib.sha256(
             b"\0".join(
@@ -164,7 +206,7 @@ class Mapper:
     ) -> Consignment:
         customer = self._customer(read["account"], our_roles, faults)
         types = self._pallet_types(read["pallet_types"], read["lifts"], faults, warnings)
-        service, surcharges = self._service(read["services"], warnings)
+        service, *surcharges = self._services.of(read["services"], warnings) or [""]
         values: dict[str, Any] = {
             **NEVER,
             **{name: read[name] for name in Consignment._fields if name in read},
@@ -195,26 +237,11 @@ class Mapper:
             faults.append(Fault("UNKNOWN_CUSTOMER", self.template.places["account"][0], reason))
         return code or self._network_customer
 
-    def _service(self, services: Sequence[Any], warnings: list[str]) -> tuple[str, list[str]]:
-        """The code of the delivery service, which stands in `Surcharge`; more of them are surcharges [PW-2.2-11]."""
-        codes: list[str] = []
-        for service in services:
-            code = text(service, "surcharge") or text(service, "code")
-            if text(service, "type").casefold() not in OF_DELIVERY or not code:
-                continue
-            if not _is_code(code):
-                warnings.append(f"Service: {code[:40]!a} is no code; left out")
-                continue
-            entry = self._services.get(code)
-            if entry is None:
-                warnings.append(f"Service: unknown code '{code}' kept as it came")
-            codes.append(str((entry or {}).get("read_as", code)))
-        return (codes[0], codes[1:]) if codes else ("", [])
-
     def _pallet_types(
         self, billed: list[str], lifts: int | None, faults: list[Fault], warnings: list[str]
     ) -> list[str]:
         """One type a pallet. There are as many as lifts; billing units say of what type they are."""
+        billed = [self._pallet_type.get(one, one) for one in billed]
         if not lifts:
             if not billed:
                 faults.append(Fault("MISSING_VALUE", "Lifts", "Lifts: no pallets, and no billing units either"))
@@ -275,10 +302,6 @@ def _barcodes(found: list[str], pallets: int, warnings: list[str]) -> list[str]:
         warnings.append(f"Pallet: {len(set(found))} barcodes for {pallets} pallets; none is kept")
         return []
     return found
-
-
-def _is_code(code: str) -> bool:
-    return len(code) <= LONGEST_CODE and code.isprintable()
 
 
 def preview(plan: Deployment, own_template: Path | None = None) -> Mapper:
