@@ -20,15 +20,8 @@ VALUES (%(network)s, %(tracking_number)s, %(reason)s, %(detail)s, %(sha256)s, %(
 ON CONFLICT (network, tracking_number, reason, sha256) DO UPDATE
 SET seen_at = greatest(held.seen_at, excluded.seen_at)
 """  # noqa: S608 - names are our own constants
-ALERT = """
-UPDATE quarantined_files SET alerted_at = %(at)s
-WHERE (network, tracking_number, reason, sha256) = (%(network)s, %(tracking_number)s, %(reason)s, %(sha256)s)
-  AND NOT EXISTS (SELECT FROM quarantined_files alerted
-                  WHERE (alerted.network, alerted.tracking_number, alerted.reason)
-                        = (%(network)s, %(tracking_number)s, %(reason)s) AND alerted.alerted_at IS NOT NULL)
-"""
 LISTED = f"""
-SELECT id, {COLUMNS}, received_at, alerted_at FROM quarantined_files
+SELECT id, {COLUMNS}, received_at FROM quarantined_files
 WHERE network = coalesce(%(network)s, network) AND tracking_number = coalesce(%(tracking_number)s, tracking_number)
 ORDER BY received_at DESC, id DESC
 """  # noqa: S608
@@ -55,7 +48,7 @@ class QuarantinedFile(NamedTuple):
 
 
 class KeptFile(NamedTuple):
-    """A file that is kept, since `received_at`. `alerted_at`: when people were alerted by it, None for most."""
+    """A file that is kept, since `received_at`."""
 
     id: int
     network: str
@@ -67,7 +60,6 @@ class KeptFile(NamedTuple):
     method: str
     url: str
     received_at: datetime
-    alerted_at: datetime | None
 
 
 def touch(conn: Connection, sha256: bytes, at: datetime) -> None:
@@ -75,14 +67,9 @@ def touch(conn: Connection, sha256: bytes, at: datetime) -> None:
     conn.execute(TOUCH, {"sha256": sha256, "at": at})
 
 
-def add(conn: Connection, file: QuarantinedFile, at: datetime, *, alert: bool) -> bool:
-    """Keeps a file within the caller's transaction; the same bytes for the same reason stay one.
-
-    True when people are to be alerted: `alert`, and none of the consignment's files has alerted them of the reason yet.
-    """
-    values = {**file._asdict(), "at": at}
-    conn.execute(ADD, values)
-    return alert and bool(conn.execute(ALERT, values).rowcount)
+def add(conn: Connection, file: QuarantinedFile, at: datetime) -> None:
+    """Keeps a file within the caller's transaction; the same bytes for the same reason stay one."""
+    conn.execute(ADD, {**file._asdict(), "at": at})
 
 
 def listed(conn: Connection, network: str | None = None, tracking_number: str | None = None) -> list[KeptFile]:

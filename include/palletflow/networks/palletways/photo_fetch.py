@@ -21,7 +21,7 @@ from palletflow.networks.palletways.errors import AnswerRefused, MethodRefused, 
 from palletflow.networks.palletways.photos import ORIGIN
 from palletflow.networks.palletways.settings import Settings
 from palletflow.networks.palletways.work import NETWORK, Access
-from palletflow.store import activity, documents, photo_prints, photo_windows, quarantined_files
+from palletflow.store import activity, alerts, documents, photo_prints, photo_windows, quarantined_files
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.documents import Document
@@ -250,11 +250,11 @@ def _keep_file(
         method=one.method,
         url=one.url,
     )
-    if quarantined_files.add(conn, file, at, alert=alert):
-        said = f"A file with photos of {tracking_id} is in quarantine, {file.reason}: {file.detail}"
-        log.warning("%s", said)
-        if facts is not None:
-            activity.record(conn, facts.id, "file quarantined", actor, ORIGIN, warnings=[said])
+    quarantined_files.add(conn, file, at)
+    said = f"What {one.method} gave for {tracking_id} is kept in quarantine ({file.reason}): {file.detail}"
+    subject = f"Palletways photos of {tracking_id}: {file.reason}"
+    if alert and alerts.raise_alert(conn, subject, said, photos.KEPT_FOR.total_seconds()) and facts is not None:
+        activity.record(conn, facts.id, "file quarantined", actor, ORIGIN, warnings=[said])
 
 
 def _fresh(conn: Connection, consignment_id: int, fingerprints: Sequence[Fingerprint], settings: Settings) -> set[int]:
@@ -286,3 +286,16 @@ def _limits(settings: Settings) -> Limits:
 
 def _changed(settings: Settings, method: str, what: str) -> Unstable:
     return Unstable(settings.connection, method, f"{what} changed while its photos were fetched")
+
+
+def delete_old_quarantine(conn: Connection, storage: Storage, now: datetime) -> int:
+    """Forgets the files that came last 30 days ago or earlier, with their bytes; how many files' bytes are gone.
+
+    For housekeeping. Interrupted, it is done whole by the next run.
+    """
+    quarantine = Quarantine(storage)
+    with conn.transaction():
+        gone = quarantined_files.delete_older(conn, now - photos.KEPT_FOR)
+        for sha256 in gone:
+            quarantine.remove(sha256)
+    return len(gone)

@@ -16,6 +16,8 @@ ORIGIN = "palletways photos"
 TOO_LATE = timedelta(hours=24)
 # The clocks of machines differ: work that came due a moment early is due.
 EARLY = timedelta(seconds=2)
+# How long files that are no photos are kept, and nobody is alerted again of the same [PW-5-33].
+KEPT_FOR = timedelta(days=30)
 # Whether late checks look for what has photos already [PW-5-36].
 ALL = "all"
 EXACT = "exact"
