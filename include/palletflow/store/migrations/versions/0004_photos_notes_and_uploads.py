@@ -163,9 +163,59 @@ CREATE TABLE poll_runs (
 );
 -- What we tell may have arrived without an answer: how often we looked for it since, and when last.
 ALTER TABLE tracking_events ADD COLUMN lookups smallint NOT NULL DEFAULT 0, ADD COLUMN lookup_at timestamptz;
+
+-- The last number that a file of a tracking ID was given on a network's file server; none is ever given twice. It
+-- outlives the documents.
+CREATE TABLE upload_sequences (
+    tracking_number text PRIMARY KEY,
+    last_number     integer NOT NULL CHECK (last_number >= 0)
+);
+-- A delivery photo on its way to the network's file server, one row a document (contract palletways.md, U13 and U14).
+CREATE TABLE photo_uploads (
+    document_id    bigint PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+    -- NULL while an order's photo waits for somebody to say of which consignment it is.
+    consignment_id bigint REFERENCES consignments ON DELETE CASCADE,
+    state          text NOT NULL CHECK (state IN
+        ('waiting', 'refused', 'numbered', 'transferring', 'renaming', 'uploaded', 'failed', 'config_error')),
+    -- The last step that was begun, whatever came of it: the server may show its effect.
+    step           text CHECK (step IN ('transferring', 'renaming')),
+    -- Reserved before the transfer, and of what is sent.
+    tracking_number text,
+    number         integer CHECK (number >= 0),
+    name           text,
+    size           bigint CHECK (size > 0),
+    sha256         bytea  CHECK (length(sha256) = 32),
+    -- Of one that is refused: what is wrong with the file.
+    code           text,
+    -- Why it waits, was refused or failed last.
+    reason         text,
+    -- Failures in a row, when the first of them was, when it is tried again; and for which request it was given up.
+    tries          integer NOT NULL DEFAULT 0,
+    failing_since  timestamptz,
+    next_try_at    timestamptz,
+    asked          text NOT NULL DEFAULT '',
+    uploaded_at    timestamptz,
+    CHECK (num_nulls(tracking_number, number, name, size, sha256) IN (0, 5)),
+    CHECK (state NOT IN ('numbered', 'transferring', 'renaming', 'uploaded') OR number IS NOT NULL),
+    CHECK ((state = 'refused') = (code IS NOT NULL)),
+    CHECK ((state = 'uploaded') = (uploaded_at IS NOT NULL)),
+    UNIQUE (tracking_number, number)
+);
+CREATE INDEX ON photo_uploads (consignment_id);
+-- Numbers under which somebody else's file stood: they are used up, and nothing was overwritten.
+CREATE TABLE upload_collisions (
+    tracking_number text    NOT NULL,
+    number          integer NOT NULL,
+    name            text    NOT NULL,
+    document_id     bigint  REFERENCES documents ON DELETE SET NULL,
+    found_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tracking_number, number)
+);
+CREATE INDEX ON upload_collisions (document_id);
 """
 
 DOWNGRADE = """
+DROP TABLE upload_collisions, photo_uploads, upload_sequences;
 ALTER TABLE tracking_events DROP COLUMN lookup_at, DROP COLUMN lookups;
 DROP TABLE poll_runs, stale_consignments, network_deliveries, network_notes;
 DROP TABLE alerts, call_windows;
