@@ -4,3 +4,8 @@ Serve ``create_app()`` with uvicorn; API2 stands at ``/``, the portal at ``/api/
 ``control.py``. Nothing here imports the rest of Palletflow but ``palletflow.simulation``, so that client and simulator
 can only agree through the wire contract.
 """
+
+from .app import create_app
+from .members import ACCOUNTS, DEPOTS, KEYS, OUR_DEPOTS, UPLOAD_PASSWORD, UPLOAD_USERS
+
+__all__ = ["ACCOUNTS", "DEPOTS", "KEYS", "OUR_DEPOTS", "UPLOAD_PASSWORD", "UPLOAD_USERS", "create_app"]

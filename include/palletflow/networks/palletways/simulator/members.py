@@ -51,7 +51,7 @@ class Service(NamedTuple):
 
 
 _DEPOTS = (
-    ("123", "Leicester", "9123", "LE NG DE CV", "Leicester LE1; Coalville LE67; Nottingham NG7; Rugby CV21", "0116 496 0"),
+    ("123", "Leicester", "9123", "LE NG DE CV", "Leicester LE1; Coalville LE67; Nottingham NG7", "0116 496 0"),
     ("124", "Leeds", "9124", "LS BD WF HG HX", "Leeds LS9; Morley LS27; Otley LS21; Wakefield WF2", "0113 496 0"),
     ("456", "Manchester", "9456", "M OL SK BL WN WA", "Manchester M17; Stockport SK3; Wigan WN5", "0161 496 0"),
     ("457", "Bristol", "9457", "BS BA GL SN", "Bristol BS2; Avonmouth BS11; Bath BA2; Gloucester GL1", "0117 496 0"),
