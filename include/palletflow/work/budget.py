@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 from palletflow.network_errors import NotSent, Throttled
 from palletflow.store import call_budgets
-from palletflow.store.connection import Connection, ConnectionLost
+from palletflow.store.connection import Connection
+from palletflow.work.lines import Line, Session, TooLong, release
 
-T = TypeVar("T")
 OPERATION = "A call"
 # Between two looks of the first in line whether another process has ended a call.
 LOOK_S = 0.01
@@ -54,13 +54,11 @@ class CallBudget:
         self, open_connection: Callable[[], Connection], name: str, most: int, *, spacing_s: float = 0.0
     ) -> None:
         self.name, self._spacing_s = name, spacing_s
-        self._session, self._line_session = _Session(open_connection), _Session(open_connection)
+        self._session, self._line = Session(open_connection), Line(open_connection, name)
         self._free = set(range(most))
-        # Guards both: what this process holds is known here, because its session could take the same slot twice.
+        # Guards both: what this process holds is known here, because its session could take the same slot twice. Those
+        # who stand in line have another session, and the others can give back their places meanwhile.
         self._change = threading.Condition()
-        # One thread at a time stands in line for all of ours. It waits in the database: so by a session of its own, and
-        # the others can give back their places meanwhile.
-        self._line = threading.Lock()
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -82,9 +80,7 @@ class CallBudget:
         """Ends the sessions, and with them whatever is in flight no longer counts."""
         with self._change:
             self._session.close()
-        if self._line.acquire(blocking=False):  # else a thread stands in line still, and is not to be disturbed
-            self._line_session.close()
-            self._line.release()
+        self._line.close()
 
     def __enter__(self) -> Self:
         return self
@@ -97,34 +93,24 @@ class CallBudget:
     def _take(self) -> tuple[int, Connection, float]:
         """A slot, the session that holds it, and the seconds until the call may start."""
         deadline = time.monotonic() + PATIENCE_S
-        if not self._line.locked():
+        if not self._line.has_ours():
             with self._change:
                 taken = self._look(is_first=False)
             if taken:
                 return taken
-        with self._first_in_line(deadline), self._change:
+        try:
+            return self._take_in_line(deadline)
+        except TooLong:
+            detail = f"other calls have kept all places for {PATIENCE_S:g} s"
+            raise NotSent(self.name, OPERATION, detail) from None
+
+    def _take_in_line(self, deadline: float) -> tuple[int, Connection, float]:
+        with self._line.first(deadline), self._change:
             while not (taken := self._look(is_first=True)):
                 if time.monotonic() > deadline:
-                    raise self._no_place()
+                    raise TooLong
                 self._change.wait(LOOK_S)
             return taken
-
-    @contextmanager
-    def _first_in_line(self, deadline: float) -> Iterator[None]:
-        if not self._line.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            raise self._no_place()
-        try:
-            conn, is_first = self._line_session.ask(
-                lambda conn: call_budgets.line_up(conn, self.name, deadline - time.monotonic())
-            )
-            if not is_first:
-                raise self._no_place()
-            try:
-                yield
-            finally:
-                _release(conn, self.name, call_budgets.LINE)
-        finally:
-            self._line.release()
 
     def _look(self, *, is_first: bool) -> tuple[int, Connection, float] | None:
         """See _take; None when there is no free place for us. The caller holds `_change`."""
@@ -145,44 +131,6 @@ class CallBudget:
 
     def _give_back(self, slot: int, conn: Connection) -> None:
         with self._change:
-            _release(conn, self.name, slot)
+            release(conn, self.name, slot)
             self._free.add(slot)
             self._change.notify()
-
-    def _no_place(self) -> NotSent:
-        return NotSent(self.name, OPERATION, f"other calls have kept all places for {PATIENCE_S:g} s")
-
-
-def _release(conn: Connection, name: str, slot: int) -> None:
-    try:
-        if not conn.closed:
-            call_budgets.give_back(conn, name, slot)
-    except ConnectionLost:
-        conn.close()  # and the session's locks are gone with it
-
-
-class _Session:
-    """A session that is opened again when it was lost. One thread at a time uses it."""
-
-    def __init__(self, open_connection: Callable[[], Connection]) -> None:
-        self._open = open_connection
-        self._conn: Connection | None = None
-
-    def __call__(self) -> Connection:
-        if self._conn is None or self._conn.closed:
-            self._conn = self._open()
-        return self._conn
-
-    def ask(self, question: Callable[[Connection], T]) -> tuple[Connection, T]:
-        """The session that answered, and its answer."""
-        conn = self()
-        try:
-            return conn, question(conn)
-        except ConnectionLost:
-            conn.close()  # lost since it was used last; opening another one shows whether the order store is away
-        conn = self()
-        return conn, question(conn)
-
-    def close(self) -> None:
-        if self._conn:
-            self._conn.close()
