@@ -1,13 +1,17 @@
 """When photos of a delivery are looked for, which of them are new, what they are called and who sees them."""
 
-import hashlib
+import io
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
+from PIL import Image
 
+from palletflow.documents import fingerprints
 from palletflow.documents.fingerprints import Fingerprint
 from palletflow.networks.palletways import photos, settings
 from palletflow.networks.palletways.photos import Attempt, Schedule, Search
+from palletflow.networks.palletways.simulator import pictures
 
 T0 = datetime(2026, 7, 13, 14, 21, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -160,10 +164,19 @@ def test_the_latest_image_is_asked_for_once_when_a_window_would_close_empty():
 # Which
 
 
-def fingerprint(name: str, like: str | None = None, *, photo_like: bool = True) -> Fingerprint:
-    """A made-up picture. Those `like` the same thing are near each other."""
-    seed = hashlib.sha256((like or name).encode()).digest()
-    return Fingerprint(hashlib.sha256(b"pixels" + name.encode()).digest(), 1200, 900, seed, seed * 128, photo_like)
+@cache
+def fingerprint(name: str, like: str = "") -> Fingerprint:
+    """Of a photo of its own, or of the photo `like` after it was encoded again at a quality that is the name."""
+    data = pictures.reencoded(pictures.photo(like), int(name)) if like else pictures.photo(name)
+    with Image.open(io.BytesIO(data)) as image:
+        return fingerprints.of(image)
+
+
+@cache
+def scan(name: str) -> Fingerprint:
+    """Of a signed note, all of them on one form."""
+    with Image.open(io.BytesIO(pictures.scan(name))) as image:
+        return fingerprints.of(image)
 
 
 @pytest.mark.rule("PW-5-5", "PW-5-22")
@@ -183,29 +196,33 @@ def test_the_same_page_twice_in_one_file_is_one_photo(how):
 
 @pytest.mark.rule("PW-5-23")
 def test_a_photo_that_was_encoded_again_is_known_unless_only_equal_pixels_count():
-    stored, again = fingerprint("a"), fingerprint("a at quality 60", like="a")
+    stored, again = fingerprint("a"), fingerprint("60", like="a")
     assert photos.fresh([again], [stored], "near") == []
     assert photos.fresh([again], [stored], "exact") == [0]
 
 
 @pytest.mark.rule("PW-5-24")
+def test_signed_notes_on_one_form_are_all_new():
+    assert photos.fresh([scan("SMITH"), scan("JONES")], [scan("PATEL")], "near") == [0, 1]
+
+
+@pytest.mark.rule("PW-5-24")
 def test_pages_of_one_file_that_are_near_each_other_stay_several():
-    one, two = fingerprint("note 1", like="form"), fingerprint("note 2", like="form")
-    assert photos.fresh([one, two], [], "near") == [0, 1]
+    assert photos.fresh([fingerprint("a"), fingerprint("60", like="a")], [], "near") == [0, 1]
 
 
 @pytest.mark.rule("PW-5-24")
 def test_a_known_photo_stands_for_one_page_of_a_file_and_no_more():
-    stored = [fingerprint("1", like="door"), fingerprint("2", like="door")]
-    again = [fingerprint(f"{name} again", like="door") for name in "123"]
+    stored = [fingerprint("90", like="door"), fingerprint("80", like="door")]
+    again = [fingerprint(quality, like="door") for quality in ("70", "60", "50")]
     assert photos.fresh(again[:2], stored, "near") == []
     assert photos.fresh(again, stored, "near") == [2]
 
 
 @pytest.mark.rule("PW-5-24")
 def test_a_known_photo_that_came_with_equal_pixels_stands_for_no_other():
-    stored = fingerprint("1", like="door")
-    assert photos.fresh([stored, fingerprint("2", like="door")], [stored], "near") == [1]
+    stored = fingerprint("90", like="door")
+    assert photos.fresh([stored, fingerprint("80", like="door")], [stored], "near") == [1]
 
 
 @pytest.mark.rule("PW-5-24")
