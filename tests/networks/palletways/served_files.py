@@ -98,7 +98,9 @@ def ftp(served: ServedFiles, user: str = USER, password: str = UPLOAD_PASSWORD) 
 
 def ftps(served: ServedFiles, client_type: type[ftplib.FTP_TLS] = ReusingFtps) -> ftplib.FTP_TLS:
     """A logged-in client of the FTPS server, its data connections protected."""
-    client = client_type(context=ssl.create_default_context(cadata=ca_pem()), timeout=DEADLINE_S)
+    context = ssl.create_default_context(cadata=ca_pem())
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # as newer versions of Python do by themselves
+    client = client_type(context=context, timeout=DEADLINE_S)
     client.connect(HOST, served.servers.ports["ftps"])
     client.login(USER, UPLOAD_PASSWORD)
     client.prot_p()

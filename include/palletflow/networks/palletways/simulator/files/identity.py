@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -25,7 +24,7 @@ _CERTIFICATES: dict[str, tuple[str, datetime]] = {
     "wrong_name": ("files.example.com", _END),
 }
 TLS_CERTS = tuple(_CERTIFICATES)
-# The key that connections name; another key of the same type; a key of another type, as after a new installation.
+# The key that connections name; a key that never was the server's; the one it has after a new installation.
 HOST_KEYS = ("right", "wrong", "changed")
 
 
@@ -62,21 +61,15 @@ def ca_pem() -> str:
 
 def host_key(kind: str = "right") -> bytes:
     """The SFTP server's private key in OpenSSH's form, for ``kind``, one of HOST_KEYS."""
-    return _host_key(kind).private_bytes(
+    return _key(f"host {kind}").private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
 
 
 def host_key_line(kind: str = "right") -> str:
     """The SFTP server's public key: key type and base64, as a connection's extra ``host_key`` has it."""
-    public = _host_key(kind).public_key()
+    public = _key(f"host {kind}").public_key()
     return public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
-
-
-def _host_key(kind: str) -> Ed25519PrivateKey | EllipticCurvePrivateKey:
-    if kind == "changed":
-        return derive_private_key(int.from_bytes(_seed("host changed")), SECP256R1())
-    return _key(f"host {kind}")
 
 
 @cache
