@@ -33,7 +33,7 @@ SELECT {", ".join(COLUMNS)} FROM network_notes WHERE (consignment_id, tracking_n
 ORDER BY delta, note_number
 """  # noqa: S608
 HINTED = """
-SELECT c.id, c.tracking_number, p.ended_at IS NOT NULL, array_agg(n.status_code)
+SELECT c.id, c.tracking_number, c.consignment_number, p.ended_at IS NOT NULL, array_agg(n.status_code)
 FROM network_notes n
 JOIN consignments c ON (c.id, c.tracking_number) = (n.consignment_id, n.tracking_number)
 LEFT JOIN tracking_polls p ON p.consignment_id = c.id
@@ -72,6 +72,7 @@ class Hinted(NamedTuple):
 
     consignment_id: int
     tracking_number: str
+    consignment_number: str
     has_ended: bool
     codes: list[str]
 
@@ -108,17 +109,19 @@ def followed(conn: Connection, consignment_id: int, asked_at: datetime) -> None:
 
 # What we tell
 
-BEGIN = """
+TOLD_COLUMNS = (
+    "id, pallet_number, code, occurred_at, sent_at IS NOT NULL, coalesce(refusal, ''), lookups, lookup_at, raw"
+)
+BEGIN = f"""
 INSERT INTO tracking_events (consignment_id, direction, pallet_number, barcode, code, status, reason, occurred_at,
                              signatory, note, movement_id, raw)
 VALUES (%(consignment_id)s, 'exported', %(pallet)s, %(barcode)s, %(event)s, %(status)s, %(reason)s, %(at)s,
         %(signatory)s, %(text)s, %(movement_id)s, %(nodes)s)
-ON CONFLICT DO NOTHING
-"""
-TOLD = """
-SELECT id, pallet_number, code, occurred_at, sent_at IS NOT NULL, coalesce(refusal, ''), lookups, lookup_at, raw
-FROM tracking_events WHERE (consignment_id, direction) = (%s, 'exported') ORDER BY id
-"""
+RETURNING {TOLD_COLUMNS}
+"""  # noqa: S608
+TOLD = f"""
+SELECT {TOLD_COLUMNS} FROM tracking_events WHERE (consignment_id, direction) = (%s, 'exported') ORDER BY id
+"""  # noqa: S608
 LOOKED = "UPDATE tracking_events SET lookups = lookups + 1, lookup_at = %s WHERE id = %s"
 AGAIN = "UPDATE tracking_events SET lookups = 0, lookup_at = NULL, refused_at = NULL, refusal = NULL WHERE id = %s"
 WITHDRAW = "DELETE FROM tracking_events WHERE id = %s AND sent_at IS NULL"
@@ -141,12 +144,14 @@ class Told(NamedTuple):
     nodes: Mapping[str, str]
 
 
-def begin(conn: Connection, consignment_id: int, row: Mapping[str, Any], nodes: Mapping[str, str]) -> None:
-    """Keeps a note before it is sent: from here on it may have arrived. One of the same event is kept once.
+def begin(conn: Connection, consignment_id: int, row: Mapping[str, Any], nodes: Mapping[str, str]) -> Told:
+    """Keeps a note before it is sent: from here on it may have arrived.
 
-    `row`: the columns pallet, barcode, event, status, reason, at, signatory, text, movement_id.
+    `row`: the columns pallet, barcode, event, status, reason, at, signatory, text, movement_id. Pallet, event and time
+    are its key: an event is kept once.
     """
-    conn.execute(BEGIN, {**row, "consignment_id": consignment_id, "nodes": Jsonb(dict(nodes))})
+    [kept] = conn.execute(BEGIN, {**row, "consignment_id": consignment_id, "nodes": Jsonb(dict(nodes))}).fetchall()
+    return Told(*kept)
 
 
 def told(conn: Connection, consignment_id: int) -> list[Told]:

@@ -59,6 +59,7 @@ FROM unnest(%(keys)s::text[], %(read_at)s::timestamptz[]) AS again (record_key, 
 WHERE held.network = %(network)s AND held.record_key = again.record_key AND held.outcome = 'rejected'
   AND held.settled_at IS NULL AND held.read_at <= again.read_at
 """
+LANDED = "SELECT FROM inbound_records WHERE (network, stream, record_key) = (%s, %s, %s) LIMIT 1"
 OF_BATCH = (
     f"{QUARANTINED} AND r.batch_id = %s AND (r.settled_at IS NULL OR starts_with(r.settled_by, %s)) ORDER BY r.id"
 )
@@ -78,6 +79,12 @@ def of_batch(conn: Connection, batch_id: int) -> list[Quarantined]:
     Those belong to the orders of rows that are open: without them an order would land in part.
     """
     return [Quarantined(*row) for row in conn.execute(OF_BATCH, (batch_id, SENT_AGAIN))]
+
+
+def has_landed(conn: Connection, network: str, stream: str, record_key: str) -> bool:
+    """Whether a record with this key has come through this stream before, whatever became of it."""
+    row = conn.execute(LANDED, (network, stream, record_key)).fetchone()
+    return row is not None
 
 
 def settle_unchanged(conn: Connection, network: str, read_at: Mapping[str, datetime]) -> None:

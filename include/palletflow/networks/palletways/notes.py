@@ -111,13 +111,11 @@ def pod(notes: Iterable[Note]) -> Pod | None:
 # What we write
 
 
-class Told(NamedTuple):
-    """A note of ours. `event` and `at` name it, with the pallet; `barcode` "": of the whole consignment."""
+class OurNote(NamedTuple):
+    """What tells one report of our people. `event` is the template's name for it; `barcode` "": of all pallets."""
 
     event: str
-    pallet: int | None
-    at: datetime
-    movement_id: int
+    movement: Movement
     tracking_id: str
     barcode: str
     group: str
@@ -138,7 +136,7 @@ def wanted(
     barcodes: Mapping[int, str],
     tracking_id: str,
     events: Mapping[str, Mapping[str, str]],
-) -> list[Told]:
+) -> list[OurNote]:
     """What our people reported and the template's `notes` (`events`) names, in the order it happened [PW-7.3-1].
 
     `barcodes`: by pallet. Without a group and a type an event is not told [PW-2.7-3].
@@ -150,11 +148,9 @@ def wanted(
             continue
         said = (row.get("text", ""), movement.reason, movement.signatory and f"Signed by {movement.signatory}")
         found.append(
-            Told(
+            OurNote(
                 event=event_of(movement),
-                pallet=movement.pallet,
-                at=movement.at,
-                movement_id=movement.id,
+                movement=movement,
                 tracking_id=tracking_id,
                 barcode=barcodes.get(movement.pallet, "") if movement.pallet else "",
                 group=row["group"],
@@ -166,17 +162,17 @@ def wanted(
     return found
 
 
-def fields(told: Told, zone: ZoneInfo) -> dict[str, str]:
+def fields(note: OurNote, zone: ZoneInfo) -> dict[str, str]:
     """A note's nodes by name, in the order they go out; empty ones are left out [PW-2.7-1]."""
     nodes = {
-        "pw_id": told.tracking_id,
-        "barcode": told.barcode,
-        "note_create_date": times.note_day(told.at, zone),
-        "note_create_time": times.note_time(told.at, zone),
-        "free_text": told.text,
-        "note_group": told.group,
-        "note_type": told.type,
-        "note_description": told.description,
+        "pw_id": note.tracking_id,
+        "barcode": note.barcode,
+        "note_create_date": times.note_day(note.movement.at, zone),
+        "note_create_time": times.note_time(note.movement.at, zone),
+        "free_text": note.text,
+        "note_group": note.group,
+        "note_type": note.type,
+        "note_description": note.description,
     }
     return {name: text for name, text in nodes.items() if text}
 
