@@ -1,22 +1,49 @@
-"""Takes the photos out of a file of anyone: a PDF, a JPEG, a PNG or a TIFF, read in a child process with limits."""
+"""Takes the photos out of a file of anyone: a PDF, a JPEG, a PNG or a TIFF.
 
+Rules: docs/contracts/palletways.md, section 5, "Splitting", "Same photo or new" and "Never stored as a photo". Files
+are opened in a child process with limits of memory and time (photo_child.py), which may die of them as it will.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 from typing import NamedTuple
 
+from palletflow.documents import photo_answer
 from palletflow.documents.fingerprints import Fingerprint
+from palletflow.documents.photo_answer import (
+    MALFORMED,
+    TOO_LARGE,
+    UNSUPPORTED,
+    Answer,
+    Fault,
+    Limits,
+    NotUnderstood,
+    Wanted,
+    kind,
+)
+
+__all__ = ["Fault", "Limits", "Photo", "ReaderBroken", "Split", "pictures", "prints", "split"]
+
+MODULE = "palletflow.documents.photo_child"
+# With what the system shares out between processes this stays under 300 MB.
+MOST_MEMORY = 280 * 1024 * 1024
+# Whatever `max_decode_s` says, a worker waits no longer for one file.
+MOST_SECONDS = 28.0
+# Photos that are not stored byte for byte grow when they become PNG; nothing sound grows by more.
+MOST_GROWTH = 4
+CHUNK = 1 << 20
+# All else that surrounds this process is kept from a file that takes the child over: passwords are among it.
+PASSED_ON = ("LD_LIBRARY_PATH",)
 
 
-class Limits(NamedTuple):
-    """How much of a file is read, and what counts as a photo.
-
-    `label_words`: a page with three of them, one of those among the last three, is a label; n stands for digits.
-    """
-
-    max_mib: float = 25
-    max_pages: int = 60
-    max_image_mpx: float = 50
-    max_decode_s: float = 60
-    min_photo_px: int = 200
-    label_words: tuple[str, ...] = ("FROM", "REF", "TRACKING", "BOOK IN", "TAIL-LIFT", "n OF nnn")
+class ReaderBroken(RuntimeError):
+    """The process that reads photos does not start; a fault of this installation and of no file."""
 
 
 class Photo(NamedTuple):
@@ -28,18 +55,8 @@ class Photo(NamedTuple):
     page: int
 
 
-class Fault(NamedTuple):
-    """Why something was not taken for a photo.
-
-    `reason`: error_page, label_like, malformed, encrypted, too_large, unsupported or not_a_photo.
-    """
-
-    reason: str
-    detail: str
-
-
 class Split(NamedTuple):
-    """The photos of a file in order, what stood in the way, and how many pages or frames it has."""
+    """The photos of a file in order, what stood in the way, and how many pages or frames it has (0: not known)."""
 
     photos: list[Photo]
     faults: list[Fault]
@@ -47,10 +64,111 @@ class Split(NamedTuple):
 
 
 def split(data: bytes, limits: Limits) -> Split:
-    """The photos of a file. Never raises for what is in it; photos read before a limit was met stand."""
-    raise NotImplementedError
+    """The photos of a file: JPEG streams byte for byte, others as PNG, a page of many strips as a PDF of its own.
+
+    Never raises for what is in the file; what was read before a limit was met stands. Two pictures in one file are
+    two photos, however alike. Raises ReaderBroken, OSError.
+    """
+    answer = _read(data, limits, Wanted.PHOTOS)
+    photos = [
+        Photo(picture.data, picture.media_type, picture.fingerprint, picture.page)
+        for picture in answer.pictures
+        if picture.fingerprint
+    ]
+    return Split(photos, answer.faults, answer.pages)
 
 
 def prints(data: bytes, limits: Limits) -> list[Fingerprint]:
-    """The fingerprints of every page image and frame of a file, for what is uploaded."""
-    raise NotImplementedError
+    """The fingerprints of every page image and frame of a file, labels and the like included.
+
+    Of a file that cannot be read, or not to its end, what there is. Raises ReaderBroken, OSError.
+    """
+    answer = _read(data, limits, Wanted.PRINTS)
+    return [picture.fingerprint for picture in answer.pictures if picture.fingerprint]
+
+
+def pictures(data: bytes, limits: Limits) -> list[bytes]:
+    """The pictures of a file as `split` would store them, without looking at their pixels: for who compares nothing.
+
+    A JPEG whose pixels are damaged is not noticed. Raises ReaderBroken, OSError.
+    """
+    return [picture.data for picture in _read(data, limits, Wanted.PICTURES).pictures]
+
+
+def _read(data: bytes, limits: Limits, wanted: Wanted) -> Answer:
+    """What a child finds in the bytes, or why none was asked or it did not come to an end."""
+    if len(data) > limits.max_mib * 1024 * 1024:
+        return _only(Fault(TOO_LARGE, f"the file has {len(data):,} bytes, more than {limits.max_mib:g} MiB"))
+    if kind(data) is None:
+        return _only(Fault(UNSUPPORTED, "the file is no PDF, JPEG, PNG or TIFF"))
+    child = _Child(data, limits, wanted, min(limits.max_decode_s, MOST_SECONDS))
+    try:
+        stopped = child.listen(int(MOST_GROWTH * limits.max_mib * 1024 * 1024))
+    finally:
+        code = child.end()
+    try:
+        answer = photo_answer.read(child.answer)
+    except NotUnderstood as error:
+        return _only(Fault(MALFORMED, f"the answer of the process that reads photos is none: {error}"))
+    if answer.ended:
+        return answer
+    if not (answer.began or stopped):
+        raise ReaderBroken(f"the process that reads photos ended with {code} before it began; start it by hand")
+    why = stopped or Fault(MALFORMED, f"the process that reads photos ended with {code} in the middle of the file")
+    return answer._replace(faults=[*answer.faults, why])
+
+
+def _only(fault: Fault) -> Answer:
+    return Answer([], [fault], 0, began=True, ended=True)
+
+
+class _Child:
+    """A child process that reads one file, and what it has answered so far."""
+
+    def __init__(self, data: bytes, limits: Limits, wanted: Wanted, seconds: float) -> None:
+        self.answer = bytearray()
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        asked = (wanted.value, json.dumps(limits._asdict()), str(MOST_MEMORY), str(seconds))
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            self._process = subprocess.Popen(  # noqa: S603 - a module of ours
+                [sys.executable, "-I", "-m", MODULE, *asked],
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pipesize=CHUNK,
+                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+                start_new_session=True,
+            )
+
+    def listen(self, most_bytes: int) -> Fault | None:
+        """Takes the answer in, to its end; the limit that was met otherwise."""
+        out = self._process.stdout
+        assert out is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(out, selectors.EVENT_READ)
+            while selector.select(max(self._left(), 0)):
+                chunk = os.read(out.fileno(), CHUNK)
+                if not chunk:
+                    return None
+                self.answer += chunk
+                if len(self.answer) > most_bytes:
+                    return Fault(TOO_LARGE, f"its photos have more than {most_bytes:,} bytes together")
+        return Fault(TOO_LARGE, f"reading it takes more than {self._seconds:g} s")
+
+    def end(self) -> int:
+        """Leaves nothing of it behind; its exit code, or less than 0 the signal that it died of."""
+        out = self._process.stdout
+        assert out is not None
+        out.close()
+        # Not reaped before the whole group is killed: until then its number is no other's.
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while os.waitid(os.P_PID, self._process.pid, ended) is None and self._left() > 0:
+            time.sleep(0.001)
+        os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()

@@ -1,0 +1,175 @@
+"""The pages of a PDF: what stands on them, and their pictures. Runs in the child process of photo_child.py only.
+
+Rules: docs/contracts/palletways.md, section 5, "Splitting" and "Never stored as a photo". pikepdf reads the file, and
+pypdf the text of a page that has some (docs/adr/0010). Scripts, actions and embedded files are never looked at.
+"""
+
+import io
+from typing import BinaryIO, NamedTuple, cast
+
+import pikepdf
+from pikepdf import Dictionary, Name, Object, Page, Pdf, PdfImage, PdfInlineImage, Stream
+from PIL import Image
+
+from palletflow.documents.photo_answer import ENCRYPTED, MALFORMED, Fault, Picture
+from palletflow.documents.pictures import OUT_OF_MEMORY, Saver, TooLarge, Unsupported, plain_text, reason
+
+TEXT = frozenset(("Tj", "TJ", "'", '"'))
+VECTORS = frozenset(("S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "sh"))
+# What is read of a page's contents; all other operators are passed over unread.
+OPERATORS = " ".join(("Do", "BI", "ID", "EI", *sorted(TEXT | VECTORS)))
+JPEG_FILTER = "/DCTDecode"
+# What a page that is kept as a PDF takes with it, and what is taken out of everything below it.
+PAGE_KEYS = ("/MediaBox", "/CropBox", "/Rotate", "/Resources", "/Contents", "/UserUnit")
+UNWANTED_KEYS = ("/AA", "/A", "/AF", "/Alternates", "/Annots", "/EF", "/JS", "/Metadata", "/OPI", "/PieceInfo", "/Ref")
+# Kinds of picture that nobody here decodes, as against damaged ones.
+FOREIGN = (
+    NotImplementedError,
+    pikepdf.DependencyError,
+    pikepdf.UnsupportedImageTypeError,
+    pikepdf.models.image.HifiPrintImageNotTranscodableError,
+)
+# How qpdf says that it had to guess where things are.
+DAMAGED = "file is damaged"
+
+
+class Unreadable(Exception):
+    """The file cannot be opened at all; `fault` says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.detail)
+        self.fault = fault
+
+
+class Contents(NamedTuple):
+    """What is drawn on a page: its pictures in order, each once, and whether there is text or any other drawing."""
+
+    images: list[PdfImage | PdfInlineImage]
+    text: bool
+    drawn: bool
+
+
+def opened(file: BinaryIO) -> Pdf:
+    """A file as a PDF; an empty password is tried. Raises Unreadable, TooLarge."""
+    try:
+        return pikepdf.open(file, access_mode=pikepdf.AccessMode.stream)
+    except pikepdf.PasswordError:
+        raise Unreadable(Fault(ENCRYPTED, "the PDF is encrypted and asks for a password")) from None
+    except Exception as error:
+        raise Unreadable(Fault(MALFORMED, f"the PDF cannot be opened: {reason(error)}")) from error
+
+
+def warnings(pdf: Pdf) -> list[str]:
+    """What qpdf found odd since this was asked last. Raises TooLarge when memory ran out."""
+    found = [plain_text(str(warning)) for warning in pdf.get_warnings()]
+    if any(OUT_OF_MEMORY in warning for warning in found):
+        raise TooLarge("reading a page takes more memory than is given to it")
+    return found
+
+
+def contents(page: Page) -> Contents:
+    """What is drawn on a page, also within forms. Raises whatever damaged contents do."""
+    found = Contents([], False, False)
+    return _drawn(page.obj, page.obj.get("/Resources", Dictionary()), found, set())
+
+
+def held_images(page: Page) -> list[PdfImage | PdfInlineImage]:
+    """The pictures that a page may draw, in no order that says anything."""
+    resources = page.obj.get("/Resources", Dictionary())
+    held = resources.get("/XObject", Dictionary())
+    return [PdfImage(one) for one in held.values() if isinstance(one, Stream) and one.get("/Subtype") == Name.Image]
+
+
+def turn(page: Page) -> int:
+    """By how many degrees clockwise the page is shown turned: 0, 90, 180 or 270."""
+    angle = page.obj.get("/Rotate", 0)
+    return int(angle) % 360 if isinstance(angle, int) and angle % 90 == 0 else 0
+
+
+def text(pdf: Pdf, page: Page) -> str:
+    """The words on a page; "" where they cannot be read."""
+    # Most files have no text, and need not pay for this.
+    from pypdf import PdfReader
+
+    try:
+        return PdfReader(io.BytesIO(alone(pdf, page))).pages[0].extract_text()
+    except Exception as error:
+        reason(error)
+        return ""
+
+
+def alone(pdf: Pdf, page: Page) -> bytes:
+    """The page as a PDF of its own: what is drawn on it, and no annotation, action, script or embedded file."""
+    kept = {key: page.obj[key] for key in PAGE_KEYS if key in page.obj}
+    with Pdf.new() as single:
+        single.pages.append(Page(single.copy_foreign(pdf.make_indirect(Dictionary({"/Type": Name.Page, **kept})))))
+        for held in single.objects:
+            if isinstance(held, Dictionary | Stream):
+                for key in UNWANTED_KEYS:
+                    if key in held:
+                        del held[key]
+        out = io.BytesIO()
+        single.save(out)
+        return out.getvalue()
+
+
+def picture(image: PdfImage | PdfInlineImage, saver: Saver, page: int, angle: int) -> Picture:
+    """One picture of a page that is turned by `angle`. Raises TooLarge, Unsupported, whatever a damaged one does."""
+    jpeg = _jpeg(image)
+    if jpeg is not None:
+        # Pillow reads four colours the way Adobe's programs write them, and a PDF says so where they are.
+        negative = not _inverted(image)
+        return saver.jpeg(jpeg, page, turn=angle, negative=negative)
+    return saver.png(_image(image, saver), page, turn=angle)
+
+
+def decoded(image: PdfImage | PdfInlineImage, saver: Saver) -> Image.Image:
+    """One picture of a page, not saved. Raises as `picture` does."""
+    jpeg = _jpeg(image)
+    if jpeg is not None:
+        return saver.open(io.BytesIO(jpeg), "JPEG")
+    return _image(image, saver)
+
+
+def _drawn(holder: Object, resources: Object, found: Contents, seen: set[tuple[int, int]]) -> Contents:
+    """Adds to `found` what a page or a form draws; `seen`: the forms and pictures that were met already."""
+    for step in pikepdf.parse_content_stream(holder, OPERATORS):
+        operator = str(step.operator)
+        if isinstance(step, pikepdf.ContentStreamInlineImage):
+            found.images.append(step.iimage)
+        elif operator in TEXT:
+            found = found._replace(text=True)
+        elif operator in VECTORS:
+            found = found._replace(drawn=True)
+        elif operator == "Do":
+            named = resources.XObject[str(step.operands[0])]
+            if named.objgen in seen:
+                continue
+            seen.add(named.objgen)
+            if named.Subtype == Name.Image:
+                found.images.append(PdfImage(cast(Stream, named)))
+            elif named.Subtype == Name.Form:
+                found = _drawn(named, named.get("/Resources", resources), found, seen)
+    return found
+
+
+def _jpeg(image: PdfImage | PdfInlineImage) -> bytes | None:
+    """The bytes of a picture's JPEG stream; None for all other kinds."""
+    if image.filters[-1:] != [JPEG_FILTER]:
+        return None
+    if len(image.filters) == 1 and isinstance(image, PdfImage):
+        return image.obj.read_raw_bytes()
+    held = io.BytesIO()
+    return held.getvalue() if image.extract_to(stream=held) == ".jpg" else None
+
+
+def _image(image: PdfImage | PdfInlineImage, saver: Saver) -> Image.Image:
+    saver.check(image.width, image.height)
+    try:
+        return image.as_pil_image(apply_mask=False)
+    except FOREIGN as error:
+        raise Unsupported(reason(error)) from error
+
+
+def _inverted(image: PdfImage | PdfInlineImage) -> bool:
+    return isinstance(image, PdfImage) and [int(level) for level in image.obj.get("/Decode", ())][:2] == [1, 0]

@@ -1,0 +1,173 @@
+"""What the child process that reads photos is asked, and the frames in which it answers.
+
+Whoever reads the answer does not trust it: a hostile file may have taken the child over.
+"""
+
+import struct
+from enum import Enum
+from typing import BinaryIO, NamedTuple
+
+from palletflow.documents import media
+from palletflow.documents.fingerprints import CELLS, HASH_SIDE, Fingerprint
+
+ERROR_PAGE, LABEL_LIKE, MALFORMED, ENCRYPTED, TOO_LARGE, UNSUPPORTED, NOT_A_PHOTO = REASONS = (
+    "error_page", "label_like", "malformed", "encrypted", "too_large", "unsupported", "not_a_photo",
+)  # fmt: skip
+# More than the object storage takes for one document would be of no use.
+MOST_PHOTO_BYTES = 25 * 1024 * 1024
+MOST_DETAIL_BYTES = 500
+MEDIA_TYPES = (media.JPEG, media.PNG, media.PDF)
+FRAME = struct.Struct(">cI")
+# Page, media type, length of what follows it; then the fingerprint if there is one, then the bytes.
+PICTURE = struct.Struct(">IB?")
+FINGERPRINT = struct.Struct(f">32sII{HASH_SIDE * HASH_SIDE // 8}s{CELLS * CELLS}s?")
+NUMBER = struct.Struct(">I")
+
+
+def kind(start: bytes) -> str | None:
+    """The media type of a file of which photos are taken, by its first 1,024 bytes; None for all others."""
+    if b"%PDF-" in start[:1024]:
+        return media.PDF
+    found = media.sniff(start)
+    return found if found in (media.JPEG, media.PNG, media.TIFF) else None
+
+
+class Limits(NamedTuple):
+    """How much of a file is read, and what counts as a photo.
+
+    Pictures of a PDF's page need `min_photo_px` on both sides. `label_words`: a page with three of them, one of those
+    among the last three, is a label; "n" in them stands for a number.
+    """
+
+    max_mib: float = 25
+    max_pages: int = 60
+    max_image_mpx: float = 50
+    max_decode_s: float = 60
+    min_photo_px: int = 200
+    label_words: tuple[str, ...] = ("FROM", "REF", "TRACKING", "BOOK IN", "TAIL-LIFT", "n OF nnn")
+
+
+class Wanted(Enum):
+    """What a file is read for: photos with fingerprints, fingerprints of all there is, or pictures alone."""
+
+    PHOTOS = "photos"
+    PRINTS = "prints"
+    PICTURES = "pictures"
+
+
+class Picture(NamedTuple):
+    """A picture as it is to be stored; `page` counts pages, or frames of a TIFF, from 1.
+
+    `data` is empty where only fingerprints are wanted, and `fingerprint` None where only pictures are.
+    """
+
+    data: bytes
+    media_type: str
+    page: int
+    fingerprint: Fingerprint | None
+
+
+class Fault(NamedTuple):
+    """Why something was not taken for a photo: one of REASONS, and a sentence that says what and where."""
+
+    reason: str
+    detail: str
+
+
+class Answer(NamedTuple):
+    """All that a child told: `began` and `ended` say whether it came that far."""
+
+    pictures: list[Picture]
+    faults: list[Fault]
+    pages: int
+    began: bool
+    ended: bool
+
+
+class NotUnderstood(ValueError):
+    """The child's answer is not one."""
+
+
+class Writer:
+    """Writes an answer, each part as soon as it is known."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def begin(self) -> None:
+        """The child is ready to read; what befalls it from now on is the file's doing."""
+        self._frame(b"B")
+
+    def pages(self, count: int) -> None:
+        """How many pages or frames the file has."""
+        self._frame(b"N", NUMBER.pack(count))
+
+    def picture(self, picture: Picture) -> None:
+        """One picture."""
+        head = PICTURE.pack(picture.page, MEDIA_TYPES.index(picture.media_type), picture.fingerprint is not None)
+        marks = FINGERPRINT.pack(*picture.fingerprint) if picture.fingerprint else b""
+        self._frame(b"P", head, marks, picture.data)
+
+    def fault(self, fault: Fault) -> None:
+        """One fault."""
+        detail = fault.detail.encode("utf-8", "replace")[:MOST_DETAIL_BYTES]
+        self._frame(b"F", bytes([REASONS.index(fault.reason)]), detail)
+
+    def end(self) -> None:
+        """Nothing follows."""
+        self._frame(b"E")
+
+    def _frame(self, kind: bytes, *parts: bytes) -> None:
+        self._out.write(FRAME.pack(kind, sum(map(len, parts))))
+        for part in parts:
+            self._out.write(part)
+        self._out.flush()
+
+
+def read(answer: bytes | bytearray) -> Answer:
+    """What an answer tells, which may stop anywhere. Raises NotUnderstood when it is none."""
+    pictures: list[Picture] = []
+    faults: list[Fault] = []
+    pages, began, ended = 0, False, False
+    view = memoryview(answer)
+    while len(view) >= FRAME.size and not ended:
+        kind, length = FRAME.unpack_from(view)
+        body = view[FRAME.size : FRAME.size + length]
+        if len(body) < length:
+            break
+        view = view[FRAME.size + length :]
+        try:
+            match kind:
+                case b"B":
+                    began = True
+                case b"N":
+                    [pages] = NUMBER.unpack(body)
+                case b"P":
+                    pictures.append(_picture(body))
+                case b"F":
+                    faults.append(Fault(REASONS[body[0]], _plain(bytes(body[1:]))))
+                case b"E":
+                    ended = True
+                case _:
+                    raise NotUnderstood(f"a frame of kind {kind!r}")
+        except (struct.error, IndexError) as error:
+            raise NotUnderstood(f"a frame of kind {kind!r} with {length} bytes: {error}") from error
+    return Answer(pictures, faults, pages, began, ended)
+
+
+def _picture(body: memoryview) -> Picture:
+    page, media_type, has_marks = PICTURE.unpack_from(body)
+    body = body[PICTURE.size :]
+    fingerprint = None
+    if has_marks:
+        fingerprint = Fingerprint(*FINGERPRINT.unpack_from(body))
+        body = body[FINGERPRINT.size :]
+    data = bytes(body)
+    if data and media.sniff(data) != MEDIA_TYPES[media_type]:
+        raise NotUnderstood(f"page {page} is said to be {MEDIA_TYPES[media_type]} and is not")
+    return Picture(data, MEDIA_TYPES[media_type], page, fingerprint)
+
+
+def _plain(detail: bytes) -> str:
+    text = detail[:MOST_DETAIL_BYTES].decode("utf-8", "replace")
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

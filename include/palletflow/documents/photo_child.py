@@ -1,0 +1,60 @@
+"""The process that opens files of strangers: `python -m palletflow.documents.photo_child WANTED LIMITS MEMORY SECONDS`.
+
+It limits itself, then reads one file from its standard input and writes frames of photo_answer.py to its standard
+output. It opens no other file, starts nothing and needs no network. photos.py starts it, and takes it that whatever it
+answers may be a lie.
+"""
+
+import json
+import math
+import os
+import resource
+import sys
+from collections.abc import Sequence
+
+from palletflow.documents import media
+from palletflow.documents.photo_answer import Limits, Wanted, Writer, kind
+from palletflow.documents.photo_reader import Reader
+
+
+def limit(memory: int, seconds: float) -> None:
+    """Limits this process: bytes of memory, seconds of CPU; it writes no file and leaves no core."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_CPU, math.ceil(seconds)),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Reads one file."""
+    wanted, limits, memory, seconds = arguments
+    values = json.loads(limits)
+    asked = Wanted(wanted), Limits(**{**values, "label_words": tuple(values["label_words"])})
+    # What a library prints must not get among the frames.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with os.fdopen(0, "rb") as file:
+        media_type = kind(file.read(1024))
+        file.seek(0)
+        reader = _reader(media_type)(Writer(out), *asked)
+        limit(int(memory), float(seconds))
+        reader.read(file)
+    # Nothing has to be tidied up, and taking millions of objects apart takes its time.
+    os._exit(0)
+
+
+def _reader(media_type: str | None) -> type[Reader]:
+    if media_type != media.PDF:
+        return Reader
+    # Half of the time that it takes to start.
+    from palletflow.documents.pdf_reader import PdfReader
+
+    return PdfReader
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
