@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from .pictures import photo
+
 # Section 4.1.
 STATUS_NAMES: dict[int, str] = {
     15: "REJECTED",
@@ -57,11 +59,19 @@ class Note:
 
 
 class Page(NamedTuple):
-    """A POD image: JPEG, PNG or one-page PDF, to be seen from ``at`` on. ``source``: network or upload."""
+    """A POD image, to be seen from ``at`` on: JPEG, PNG or one-page PDF, or the sample photo of that label.
+
+    ``source``: network or upload.
+    """
 
     at: datetime
-    data: bytes
+    data: bytes = b""
+    label: str = ""
     source: str = "network"
+
+    @property
+    def image(self) -> bytes:
+        return self.data or photo(self.label)
 
 
 @dataclass

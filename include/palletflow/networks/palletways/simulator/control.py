@@ -23,7 +23,6 @@ from .freight import ROLES, consignment
 from .members import ACCOUNTS, BILL_UNITS, DEPOTS, OUR_DEPOTS
 from .notes import FIELDS
 from .photo_pdf import split
-from .pictures import photo
 from .reading import manifest
 from .received import File
 from .simulation import Simulation
@@ -200,14 +199,14 @@ def add_photos(simulation: Simulation, body: Body, one: Consignment) -> Body:
     _known(body, "labels", "content", "at", "after_s")
     at = _instant(body, "at") if "at" in body else simulation.clock.now() + timedelta(seconds=body.get("after_s", 0))
     if "content" in body:
-        images = split(base64.b64decode(body["content"], validate=True))
+        pages = [Page(at, image) for image in split(base64.b64decode(body["content"], validate=True))]
     else:
         labels = body.get("labels", [f"photo {len(one.pages) + 1}"])
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise ValueError("labels must be a list of texts")
-        images = [photo(f"{one.tracking_id} {label}") for label in labels]
-    simulation.network.show(one, [Page(at, image) for image in images])
-    return {"photos": [{"sha256": hashlib.sha256(image).hexdigest(), "at": at.isoformat()} for image in images]}
+        pages = [Page(at, label=f"{one.tracking_id} {label}") for label in labels]
+    simulation.network.show(one, pages)
+    return {"photos": [{"sha256": hashlib.sha256(page.image).hexdigest(), "at": at.isoformat()} for page in pages]}
 
 
 def change(simulation: Simulation, body: Body, one: Consignment) -> Body:
@@ -406,7 +405,7 @@ def _shown(one: Consignment) -> Body:
             {"sys_note": note.sys_note, "delta": int(note.delta.timestamp()), **note.fields} for note in one.notes
         ],
         "photos": [
-            {"at": page.at.isoformat(), "sha256": hashlib.sha256(page.data).hexdigest(), "source": page.source}
+            {"at": page.at.isoformat(), "sha256": hashlib.sha256(page.image).hexdigest(), "source": page.source}
             for page in one.pages
         ],
         "manifest": manifest(one),

@@ -57,13 +57,13 @@ def _images(request: Request, *, latest_only: bool) -> Tree | Reply:
     shown = pages[-1:] if latest_only else _arranged(request, pages)
     if simulation.switches["photo_answer"] != "pdf":
         return _other_answer(request, shown)
-    contents = [page.data for page in shown]
+    contents = [page.image for page in shown]
     if simulation.switches["pdf_fault"] != "none":
         return Reply(200, faulty(simulation.switches["pdf_fault"], contents or [photo(one.tracking_id)]), _PDF)
     if not contents:
         raise Said(NO_POD)
     simulation.served |= {
-        (one.tracking_id, hashlib.sha256(page.data).hexdigest()) for page in shown if page.source != "upload"
+        (one.tracking_id, hashlib.sha256(page.image).hexdigest()) for page in shown if page.source != "upload"
     }
     return Reply(200, compose(contents, simulation.switches["reencode"]), _PDF)
 
@@ -76,7 +76,7 @@ def _pages(request: Request, one: Consignment) -> list[Page]:
         for label, seconds in switches["pages"]:
             at = one.completed_at + timedelta(seconds=seconds)
             if at <= now:
-                pages.append(Page(at, photo(f"{one.tracking_id} {label}")))
+                pages.append(Page(at, label=f"{one.tracking_id} {label}"))
     if switches.is_on("lookalike_scans"):
         pages += [Page(now, scan(f"{one.tracking_id} {name}")) for name in ("A COLE", "J MARSH")]
     return sorted(pages, key=lambda page: page.at)
@@ -100,7 +100,7 @@ def _other_answer(request: Request, pages: list[Page]) -> Tree | Reply:
         case "empty":
             return Reply(200)
         case "jpeg":
-            own = [page.data for page in pages if page.data.startswith(_JPEG)]
+            own = [page.image for page in pages if page.image.startswith(_JPEG)]
             return Reply(200, own[0] if own else photo(request.argument(0)), "image/jpeg")
         case "zip":
             return Reply(200, _zip(), "application/zip")

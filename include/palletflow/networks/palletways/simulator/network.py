@@ -27,6 +27,7 @@ class Network:
         self.by_response_id: dict[str, Consignment] = {}
         self.notes: list[tuple[Note, Consignment]] = []
         self.made = 0  # consignments added by the control path so far
+        self.accepted: Callable[[Consignment], None] = lambda _: None  # told of every acceptance
         self._lock = threading.Lock()
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = count()
@@ -77,6 +78,7 @@ class Network:
         one.barcodes = one.barcodes or [f"B{next(self._barcodes):09X}" for _ in range(one.lifts)]
         self.by_tracking_id[one.tracking_id] = one
         one.statuses.append(Status(code, at or self.clock.now()))
+        self.accepted(one)
 
     def delete(self, one: Consignment) -> None:
         """Forget a consignment that no depot has accepted."""

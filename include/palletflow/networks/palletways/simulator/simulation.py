@@ -16,6 +16,7 @@ from .pictures import reencoded
 from .rate_limit import RateLimit
 from .received import File, Received
 from .switches import Switches
+from .traffic import Traffic
 
 
 class Simulation:
@@ -57,10 +58,13 @@ class Simulation:
         self.violations = Violations()
         self.rate_limit = RateLimit()
         self.unsettled: set[tuple[str, str]] = set()  # (account, reference) submitted, reply lost, not looked for since
+        self.traffic = Traffic(self.network) if self._with_traffic else None
         self.served: set[tuple[str, str]] = set()  # (tracking ID, SHA-256 of an image that podimages gave)
 
     def catch_up(self) -> None:
         """Let everything happen that is due by the clock's time."""
+        if self.traffic is not None:
+            self.traffic.catch_up()
         self.network.catch_up()
 
     def _publish(self, file: File) -> None:
@@ -83,7 +87,7 @@ class Simulation:
             return  # the portal shows nothing of what it cannot read
         if self.switches["publish_reencode"] != "off":
             pages = [page if page.startswith(b"%PDF-") else reencoded(page, 75) for page in pages]
-        self.network.show(one, [Page(at, page, "upload") for page in pages])
+        self.network.show(one, [Page(at, page, source="upload") for page in pages])
 
     def _violation(self, rule: str, file: File) -> None:
         self.violations.add(rule, f"{file.user}: {file.name}", 0, self.clock.now())
