@@ -42,8 +42,12 @@ class AirflowApi:
         return str(self.post(f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def orders(self, method: str, path: str, body: Any = None, **parameters: Any) -> requests.Response:
-        """A call of the order API, e.g. orders("PUT", "orders/SO-1/trip", {...}). Raises requests.RequestException."""
-        return self._ask(method, f"palletflow/api/v1/{path}", json=body, params=parameters)
+        """A call of the order API, e.g. orders("PUT", "orders/SO-1/trip", {...}). Raises requests.RequestException.
+
+        A body of bytes, as of a document, goes as it is; any other as JSON.
+        """
+        content = {"data": body} if isinstance(body, bytes) else {"json": body}
+        return self._ask(method, f"palletflow/api/v1/{path}", params=parameters, **content)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         return self._ask(method, f"api/v2/{path}", **arguments).json()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from palletflow.sandbox.demo_imports import import_round
 from palletflow.sandbox.demo_nexus import nexus_round
 from palletflow.sandbox.demo_orders import order_round
+from palletflow.sandbox.demo_palletways import palletways_round, sooner
 from palletflow.sandbox.demo_runs import DemoFault, Line
 from palletflow.sandbox.house import House, running_house
 from palletflow.sandbox.settings import from_environment
@@ -28,6 +29,7 @@ def main() -> int:
     settings = from_environment({**os.environ, **ANY_FREE_PORTS})
     settings = replace(settings, home=settings.home / "demo")
     shutil.rmtree(settings.home, ignore_errors=True)
+    os.environ.update(sooner(settings))
     terminal.say("Standing a house up for one round of every pipeline")
     try:
         with running_house(settings, terminal) as house:
@@ -55,6 +57,7 @@ def _round(house: House, conn: Connection, terminal: Terminal) -> Iterator[Line]
     yield from import_round(house, conn, terminal)
     yield from order_round(house, conn, terminal)
     yield from nexus_round(house, terminal)
+    yield from palletways_round(house, terminal)
 
 
 def _table(lines: list[Line]) -> str:
