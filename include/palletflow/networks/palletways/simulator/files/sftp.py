@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import asyncssh
-from asyncssh import FXF_EXCL, FXF_TRUNC, FXF_WRITE, SFTPAttrs, SFTPName
+from asyncssh import FXF_TRUNC, FXF_WRITE, SFTPAttrs, SFTPName
 
 from ..received import File, Received
 from .home import Cut, Home, Incoming, may_enter
@@ -102,11 +102,8 @@ class _Files(asyncssh.SFTPServer):
         with self._told("open", name):
             if not pflags & FXF_WRITE:
                 return self._home.file(name).data
-            if self._home.holds(name):
-                if pflags & FXF_EXCL:
-                    raise FileExistsError(errno.EEXIST, "There is a file of that name")
-                if not pflags & FXF_TRUNC:
-                    raise OSError(errno.EINVAL, "A file is written whole here")
+            if self._home.holds(name) and not pflags & FXF_TRUNC:
+                raise FileExistsError(errno.EEXIST, "There is a file of that name, and files are written whole")
             return self._home.write(name)
 
     def close(self, file_obj: object) -> None:
