@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 from tests.networks.palletways.simulated import SimulatedPalletways
 
+# Of statuses and notes.
+from tests.networks.palletways.tracked import yard  # noqa: F401
+
 
 @pytest.fixture(scope="session")
 def served_palletways() -> Iterator[SimulatedPalletways]:
