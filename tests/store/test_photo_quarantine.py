@@ -64,6 +64,16 @@ def test_the_same_bytes_are_kept_once_a_consignment_and_reason(conn, storage):
     assert quarantined_files.listed(conn, "nexus") == []
 
 
+@pytest.mark.rule("PW-5-31", "PW-5-33")
+def test_a_file_that_was_too_large_to_be_read_is_known_without_bytes(conn, storage):
+    file = QuarantinedFile("palletways", "60000000017", "too_large", "", None, None, "podimages@portal", "")
+    for _ in range(2):
+        quarantined_files.add(conn, file, NOW - 31 * DAY)
+    assert [kept.sha256 for kept in quarantined_files.listed(conn)] == [None]
+    assert delete_old_quarantine(conn, storage, NOW) == 0
+    assert quarantined_files.listed(conn) == []
+
+
 @pytest.mark.rule("PW-5-33")
 def test_after_thirty_days_files_are_gone_with_their_bytes(conn, storage):
     keep(conn, storage, NOW - 31 * DAY)

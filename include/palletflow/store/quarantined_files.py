@@ -34,15 +34,16 @@ LEFT = "SELECT DISTINCT sha256 FROM quarantined_files WHERE sha256 = ANY (%s)"
 class QuarantinedFile(NamedTuple):
     """A file to keep. `reason`: a word such as malformed, `detail` what was wrong. `url` holds no secret.
 
-    `sha256` is the digest of the bytes that are kept, 32 bytes, `method` the network's word for how it was asked for.
+    `sha256` is the digest of the bytes that are kept, 32 bytes, None for a file that was too large to be read; `method`
+    the network's word for how it was asked for.
     """
 
     network: str
     tracking_number: str
     reason: str
     detail: str
-    sha256: bytes
-    size: int
+    sha256: bytes | None
+    size: int | None
     method: str
     url: str
 
@@ -55,8 +56,8 @@ class KeptFile(NamedTuple):
     tracking_number: str
     reason: str
     detail: str
-    sha256: bytes
-    size: int
+    sha256: bytes | None
+    size: int | None
     method: str
     url: str
     received_at: datetime
@@ -84,5 +85,5 @@ def delete_older(conn: Connection, seen_before: datetime) -> set[bytes]:
     Gives the digests that no file has any more. Remove their bytes before the transaction ends: whoever gets the same
     bytes meanwhile waits for it in `touch`.
     """
-    gone = {row[0] for row in conn.execute(DELETE, (seen_before,))}
+    gone = {row[0] for row in conn.execute(DELETE, (seen_before,)) if row[0]}
     return gone - {row[0] for row in conn.execute(LEFT, (list(gone),))}

@@ -11,13 +11,19 @@ from typing import NamedTuple
 
 from palletflow.documents import photos as splitting
 from palletflow.documents.fingerprints import Fingerprint
-from palletflow.documents.photos import Fault, Limits
+from palletflow.documents.photos import Fault, Limits, ReaderBroken
 from palletflow.documents.quarantine import Quarantine
 from palletflow.documents.storage import MOST_BYTES, Storage, Stored, WrongSize
 from palletflow.network_errors import NetworkError, NotFound, Throttled, Unstable
 from palletflow.networks.palletways import photos
 from palletflow.networks.palletways.client import PalletwaysClient
-from palletflow.networks.palletways.errors import AnswerRefused, MethodRefused, MethodUnavailable, UnreadableAnswer
+from palletflow.networks.palletways.errors import (
+    AnswerRefused,
+    AnswerTooLarge,
+    MethodRefused,
+    MethodUnavailable,
+    UnreadableAnswer,
+)
 from palletflow.networks.palletways.photos import ORIGIN
 from palletflow.networks.palletways.settings import Settings
 from palletflow.networks.palletways.work import NETWORK, Access
@@ -58,7 +64,8 @@ class Look(NamedTuple):
     """What one call brought. `url` holds no key.
 
     `answer`: SHA-256 of the file that came, None when none did or it was the last one again. `pictures`: its photos;
-    `faults`: why the file, stored as `quarantined`, goes into quarantine. `trouble`: what came instead of an answer.
+    `faults`: why the file goes into quarantine, its bytes `quarantined` unless it was too large to be read. `trouble`:
+    what came instead of an answer.
     `holders`: the consignments that its photos could belong to.
     """
 
@@ -97,12 +104,14 @@ def look(
 ) -> Look:
     """Asks by one method. `last_answer`: the file that is skipped when it comes again [PW-5-25].
 
-    Raises MethodUnavailable, MethodRefused, and NetworkError when no answer came.
+    Raises MethodUnavailable, MethodRefused, and NetworkError when no answer came or nothing could read it here.
     """
     held = photo_windows.holders(conn, NETWORK, tracking_id)
     nothing = Look(method, client.shown_url(method, tracking_id), held)
     try:
         data = client.photos(tracking_id, method)
+    except AnswerTooLarge as error:
+        return nothing._replace(faults=(Fault(TOO_LARGE, error.detail),))
     except OF_THE_ANSWER as error:
         log.warning("No photos of %s: %s", tracking_id, error)
         return nothing._replace(trouble=str(error))
@@ -110,7 +119,10 @@ def look(
         return nothing
     pictures: list[Picture] = []
     if len(held) == 1:
-        pictures, faults = _taken_apart(conn, held[0], storage, data, client.settings)
+        try:
+            pictures, faults = _taken_apart(conn, held[0], storage, data, client.settings)
+        except (ReaderBroken, OSError) as error:
+            raise Unstable(client.settings.connection, method, f"the photos could not be taken out: {error}") from error
     else:
         faults = [Fault(NO_SINGLE_ORDER, f"{len(held) or 'no'} orders with this tracking ID are not cancelled")]
     quarantined = _put_away(conn, Quarantine(storage), data, at) if faults else None
@@ -239,14 +251,13 @@ def _keep_file(
     actor: str,
     alert: bool,
 ) -> None:
-    assert one.quarantined, "a file with faults was put away"
     file = QuarantinedFile(
         network=NETWORK,
         tracking_number=tracking_id,
         reason=fault.reason,
         detail=storable(fault.detail),
-        sha256=one.quarantined.sha256,
-        size=one.quarantined.size,
+        sha256=one.quarantined.sha256 if one.quarantined else None,
+        size=one.quarantined.size if one.quarantined else None,
         method=one.method,
         url=one.url,
     )

@@ -66,14 +66,16 @@ CREATE TABLE quarantined_files (
     tracking_number text   NOT NULL,
     reason          text   NOT NULL CHECK (reason <> ''),
     detail          text   NOT NULL,
-    sha256          bytea  NOT NULL CHECK (length(sha256) = 32),
-    size            bigint NOT NULL CHECK (size > 0),
+    -- NULL: it was too large to be read, so there are no bytes of it.
+    sha256          bytea  CHECK (length(sha256) = 32),
+    size            bigint CHECK (size > 0),
     method          text   NOT NULL,
     url             text   NOT NULL,
     received_at     timestamptz NOT NULL,
     -- When the same bytes came last.
     seen_at         timestamptz NOT NULL,
-    UNIQUE (network, tracking_number, reason, sha256)
+    UNIQUE NULLS NOT DISTINCT (network, tracking_number, reason, sha256),
+    CHECK ((sha256 IS NULL) = (size IS NULL))
 );
 CREATE INDEX ON quarantined_files (sha256);
 CREATE INDEX ON quarantined_files (seen_at);
