@@ -1,1 +1,1 @@
-"""What simulated networks have in common: a clock to be moved, and answers that fail to arrive."""
+"""What simulated networks have in common: a clock to be moved, answers that fail to arrive, control paths, records."""

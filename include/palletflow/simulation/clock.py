@@ -1,4 +1,4 @@
-"""The clock of a simulated network, and its working days."""
+"""The clock of a simulated network, its time zone and its working days."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -49,6 +49,12 @@ def aware(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("The simulator's clock needs a time with an offset")
     return instant.astimezone(UTC)
+
+
+def read_instant(text: str) -> datetime:
+    """An ISO 8601 text in UTC; without an offset it is Europe/London. Raises ValueError for any other text."""
+    instant = datetime.fromisoformat(text)
+    return aware(instant if instant.tzinfo else instant.replace(tzinfo=LONDON))
 
 
 def add_working_days(day: date, days: int) -> date:

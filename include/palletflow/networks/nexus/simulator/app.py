@@ -1,6 +1,5 @@
 """The application: the REST tree under ``/v1/``, Optimize, the second listener and the control paths (section 11)."""
 
-import json
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,14 +8,14 @@ from fastapi import FastAPI
 from fastapi import Request as HttpRequest
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Scope
 
+from palletflow.simulation.application import Application, add_control
 from palletflow.simulation.clock import aware
-from palletflow.simulation.sockets import CONNECTION, connection_of
 
 from . import changing, creating, files, reading, wire
-from .control import look, steer
+from .control import PATHS
 from .optimize import optimize
 from .simulation import Simulation
 
@@ -39,14 +38,6 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _VERSION = "v1/"
 
 
-class _Application(FastAPI):
-    """Remembers uvicorn's own connection object in the scope, before FastAPI wraps ``send`` out of reach."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[CONNECTION] = connection_of(send)
-        await super().__call__(scope, receive, send)
-
-
 def create_app(*, seed: int = 1, now: datetime | None = None, traffic: bool = True) -> FastAPI:
     """Return a simulated network of its own, to be served by uvicorn.
 
@@ -57,18 +48,8 @@ def create_app(*, seed: int = 1, now: datetime | None = None, traffic: bool = Tr
     """
     simulation = Simulation(seed=seed, now=None if now is None else aware(now), traffic=traffic)
     operate = wire.rest(OPERATIONS)
-    app = _Application(title="Nexus simulator", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.api_route("/_sim/{path:path}", methods=["GET", "POST"])
-    async def control(path: str, http: HttpRequest) -> Response:
-        try:
-            if http.method == "GET":
-                return JSONResponse(look(simulation, path, dict(http.query_params)))
-            return JSONResponse(steer(simulation, path, json.loads(await http.body() or b"{}")))
-        except LookupError as missing:
-            return _error(404, str(missing.args[0]))
-        except (ValueError, RecursionError) as problem:
-            return _error(422, str(problem))
+    app = Application("Nexus simulator")
+    add_control(app, simulation, PATHS)
 
     @app.api_route("/{path:path}", methods=_METHODS)
     async def wired(path: str, http: HttpRequest) -> Response:
@@ -113,7 +94,3 @@ async def _form(http: HttpRequest) -> dict[str, Any]:
 def _is_foreign(simulation: Simulation, scope: Scope) -> bool:
     url = simulation.options["foreign_url"]
     return bool(url) and urlsplit(url).port == scope["server"][1]
-
-
-def _error(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)

@@ -1,8 +1,9 @@
 """The calls that change consignments without a file: cancel and post status (sections 2.5 and 2.8)."""
 
+from palletflow.simulation.clock import read_instant
+
 from .lookups import BEFORE_COLLECTION
 from .replies import Refused, Reply, answer
-from .times import read_instant
 from .wire import Request
 
 

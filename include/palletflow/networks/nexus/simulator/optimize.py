@@ -3,9 +3,11 @@
 import re
 from typing import Any
 
+from palletflow.simulation.clock import read_instant
+
 from .members import OPTIMIZE_KEY
 from .replies import Refused, Reply, answer
-from .times import day_of, read_instant, time_of
+from .times import day_of, time_of
 from .wire import Request
 
 

@@ -4,13 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from palletflow.simulation.clock import Clock
+from palletflow.simulation.journal import Journal
 
 from .faults import Faults
-from .journal import Journal, Violations
 from .lookups import Ids
 from .network import Network
 from .options import Options
 from .traffic import Traffic
+from .violations import Violations
 from .writing import Writer
 
 

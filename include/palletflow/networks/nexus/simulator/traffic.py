@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from palletflow.simulation.clock import LONDON, add_working_days
+from palletflow.simulation.clock import LONDON, add_working_days, read_instant
 
 from .consignment import Consignment, Pallet
 from .freight import LEAD_DAYS, consignment
@@ -17,7 +17,7 @@ from .members import OUR_DEPOTS
 from .network import Network
 from .options import Options
 from .samples import Media, sample
-from .times import day_of, read_instant, time_of
+from .times import day_of, time_of
 
 _SLOT = timedelta(minutes=30)
 # Sample traffic is complete for this long before the simulator started.
