@@ -31,13 +31,14 @@ class SimulatedPalletways:
     keys = DEPOT_KEYS
     customer_key = CUSTOMER_KEY
 
-    def __init__(self, *, now: datetime | None = START, traffic: bool = False) -> None:
+    def __init__(self, *, now: datetime | None = START, traffic: bool = False, **served: Any) -> None:
+        """``served``: options of uvicorn."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.root = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.api2, self.portal = f"{self.root}/", f"{self.root}/api/"
         self.expect_violations = False
-        config = uvicorn.Config(create_app(now=now, traffic=traffic), log_level="error", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        options = {"log_level": "error", "timeout_graceful_shutdown": 1, **served}
+        self._server = uvicorn.Server(uvicorn.Config(create_app(now=now, traffic=traffic), **options))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
         deadline = time.monotonic() + _DEADLINE_S
