@@ -50,7 +50,8 @@ class PdfReader(Reader):
         if words and label_like(words, self._limits.label_words):
             self._fault(LABEL_LIKE, f"page {number} reads like a pallet label")
             return
-        images = [image for image in found.images if self._qualifies(image, number)]
+        sides = [self._smaller_side(image, number) for image in found.images]
+        images = [image for image, side in zip(found.images, sides, strict=True) if side >= self._limits.min_photo_px]
         if len(images) > MOST_PHOTOS_A_PAGE:
             parts = (pdf_pages.decoded(image, self._saver) for image in images)
             self._writer.picture(self._saver.pile(pdf_pages.alone(pdf, page), number, parts))
@@ -60,33 +61,34 @@ class PdfReader(Reader):
             with self._reporting(f"a picture of page {number}"):
                 self._writer.picture(pdf_pages.picture(image, self._saver, number, angle))
         if not images:
-            self._without_photo(found, words, number)
+            self._without_photo(found, words, any(sides), number)
 
     def _contents(self, pdf: Pdf, page: Page, number: int) -> pdf_pages.Contents:
         """What is drawn on a page; where that cannot be read, the pictures it has."""
         try:
             found = pdf_pages.contents(page)
         except Exception as error:
+            pdf_pages.warnings(pdf)  # of which one may say that it was for want of memory
             self._fault(MALFORMED, f"page {number}: what it draws cannot be read ({reason(error)})")
-            found = pdf_pages.Contents(pdf_pages.held_images(page), text=False, drawn=False)
-            pdf_pages.warnings(pdf)
-            return found
+            return pdf_pages.Contents(pdf_pages.held_images(page), text=False, drawn=False)
         for warning in pdf_pages.warnings(pdf)[:1]:
             self._fault(MALFORMED, f"page {number}: {warning}")
         return found
 
-    def _qualifies(self, image: PdfImage | PdfInlineImage, number: int) -> bool:
-        smallest = 0
+    def _smaller_side(self, image: PdfImage | PdfInlineImage, number: int) -> int:
+        """Of a picture, in pixels; 0 where that cannot be read, which is told of."""
+        side = 0
         with self._reporting(f"a picture of page {number}"):
-            smallest = min(image.width, image.height)
-        return smallest >= self._limits.min_photo_px
+            side = min(image.width, image.height)
+        return side  # noqa: RET504 - 0 where that failed
 
-    def _without_photo(self, found: pdf_pages.Contents, words: str, number: int) -> None:
+    def _without_photo(self, found: pdf_pages.Contents, words: str, small: bool, number: int) -> None:
+        """Tells what stands on a page instead of a photo; `small`: among it pictures of too few pixels."""
         if error_text(words):
             self._fault(ERROR_PAGE, f"page {number} is an error message: {words[:200]}")
         elif found.text or found.drawn:
             self._fault(NOT_A_PHOTO, f"page {number} has text or drawings, and no photo")
-        elif found.images:
+        elif small:
             smallest = self._limits.min_photo_px
             self._fault(NOT_A_PHOTO, f"page {number} has no picture of at least {smallest} x {smallest} pixels")
 
