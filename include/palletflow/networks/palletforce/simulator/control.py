@@ -1,16 +1,16 @@
 """The control paths under ``/_sim/``: how a test or a demo steers the network. They are no part of the wire.
 
-Every path takes and gives a JSON object; a POST without a body counts as ``{}``. A request that makes no sense is
-answered 422 ``{"error": sentence}`` and changes nothing. Instants are ISO 8601; without an offset they are
-Europe/London, as on the wire.
+``reset`` and ``clock`` are those of every simulated network, and so is how all paths answer: see
+``palletflow.simulation``. Instants are ISO 8601; without an offset they are Europe/London, as on the wire.
 """
 
 import random
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from palletflow.simulation.clock import LONDON, aware
+from palletflow.simulation import steering
+from palletflow.simulation.application import Body, Paths
+from palletflow.simulation.steering import creation_times, instant, known, one_of
 
 from .freight import ROLES, SERVICE_LEAD_DAYS, consignment, draw_role
 from .gazetteer import DEPOTS
@@ -21,7 +21,6 @@ from .times import wire_time
 from .traffic import Change
 
 _SYSTEM_ID = "002"
-_MOST_AT_ONCE = 100_000
 _MOST_SHOWN = 1_000
 # Set by other keys of /_sim/consignments, because the index depends on them.
 _NOT_FIELDS = {"trackingNumber": "trackingNumber", "consignmentStatus": "consignmentStatus", "lastUpdated": "at"}
@@ -38,8 +37,6 @@ _HELD_FIELDS = (
     "lastUpdated",
 )
 _EVENT_FIELDS = ("depot", "signatory", "note", "latitude", "longitude")
-
-Body = dict[str, Any]
 
 
 def faults(simulation: Simulation, body: Body) -> Body:
@@ -62,45 +59,13 @@ def faults(simulation: Simulation, body: Body) -> Body:
 
     ``{"clear": true}`` drops all. Answer: ``{"waiting": [the faults still to strike]}``.
     """
-    if "clear" in body:
-        _known(body, "clear")
-        if body["clear"] is not True:
-            raise ValueError("clear must be true")
-        simulation.faults.clear()
-    elif body:
-        _known(body, "operation", "fault", "count", "trackingNumber", "options")
-        simulation.faults.order(body)
-    return {"waiting": simulation.faults.waiting()}
+    return steering.faults(simulation.faults, body, "operation", "fault", "count", "trackingNumber", "options")
 
 
 def switches(simulation: Simulation, body: Body) -> Body:
     """``POST /_sim/switches``: ``{switch: value, ...}``, all or none; ``{}`` just looks. Answer: all switches."""
     simulation.switches.set(body)
     return simulation.switches.all()
-
-
-def clock(simulation: Simulation, body: Body) -> Body:
-    """``POST /_sim/clock``: move time forward; ``{}`` just looks.
-
-    ``{"now": instant}`` stands still there, ``{"advance_s": seconds}`` moves on (a running clock goes on running),
-    ``{"run": true}`` runs with real time from where it stands. Answer: ``{"now": instant in UTC, "frozen": bool}``.
-    """
-    _known(body, "now", "advance_s", "run")
-    if len(body) > 1:
-        raise ValueError("Give one of now, advance_s and run")
-    if "now" in body:
-        simulation.clock.freeze(_instant(body, "now"))
-    elif "advance_s" in body:
-        seconds = body["advance_s"]
-        if type(seconds) not in (int, float) or not 0 <= seconds <= 366 * 86_400:
-            raise ValueError("advance_s must be a number of seconds, at most a year")
-        simulation.clock.advance(timedelta(seconds=seconds))
-    elif "run" in body:
-        if body["run"] is not True:
-            raise ValueError("run must be true")
-        simulation.clock.run()
-    simulation.network.catch_up()
-    return {"now": simulation.clock.now().isoformat(), "frozen": simulation.clock.frozen}
 
 
 def consignments(simulation: Simulation, body: Body) -> Body:
@@ -123,10 +88,10 @@ def consignments(simulation: Simulation, body: Body) -> Body:
     (``deliveryAddress.postcode``). Answer: ``{"created": n, "trackingNumbers": [...]}`` (none for raw).
     """
     keys = ("depot", "role", "at", "from", "to", "count", "consignmentStatus", "trackingNumber", "fields", "overrides")
-    _known(body, *(("raw", "depot", "at") if "raw" in body else keys))
-    simulation.network.catch_up()
-    depot = _one_of(body, "depot", OUR_DEPOTS, OUR_DEPOTS[0])
-    times = _times(simulation, body)
+    known(body, *(("raw", "depot", "at") if "raw" in body else keys))
+    simulation.catch_up()
+    depot = one_of(body, "depot", OUR_DEPOTS, OUR_DEPOTS[0])
+    times = creation_times(simulation, body)
     if "raw" in body:
         simulation.network.add_raw(depot, body["raw"], times[0])
         return {"created": 1, "trackingNumbers": []}
@@ -150,18 +115,18 @@ def change(simulation: Simulation, body: Body) -> Body:
     ``"cancel": true``. Answer: ``{"trackingNumber", "lastUpdated", "deliveryDepot", "serviceName", "consignmentStatus",
     "barcodes": [valid from now on]}``.
     """
-    _known(body, "trackingNumber", "deliveryDepot", "serviceName", "consignmentStatus", "cancel")
-    simulation.network.catch_up()
+    known(body, "trackingNumber", "deliveryDepot", "serviceName", "consignmentStatus", "cancel")
+    simulation.catch_up()
     found = _consignment(simulation, body)
-    status = _one_of(body, "consignmentStatus", STATUSES, None)
+    status = one_of(body, "consignmentStatus", STATUSES)
     if "cancel" in body:
         if body["cancel"] is not True or status is not None:
             raise ValueError("cancel must be true, and stand without consignmentStatus")
         status = "CANCELLED"
     wanted = Change(
         simulation.clock.now(),
-        _one_of(body, "deliveryDepot", tuple(DEPOTS), None),
-        _one_of(body, "serviceName", tuple(SERVICE_LEAD_DAYS), None),
+        one_of(body, "deliveryDepot", tuple(DEPOTS)),
+        one_of(body, "serviceName", tuple(SERVICE_LEAD_DAYS)),
         status,
     )
     if not any(wanted[1:]):
@@ -185,10 +150,10 @@ def events(simulation: Simulation, body: Body) -> Body:
     may be one that section 5 does not know. With ``raw``, which has only ``trackingNumber`` and ``at`` beside it, the
     value stands in ``trackingData[]`` as it is. Answer: ``{"injected": [elements]}``.
     """
-    _known(body, "trackingNumber", "at", *(("raw",) if "raw" in body else ("eventCode", "barcode", *_EVENT_FIELDS)))
-    simulation.network.catch_up()
+    known(body, "trackingNumber", "at", *(("raw",) if "raw" in body else ("eventCode", "barcode", *_EVENT_FIELDS)))
+    simulation.catch_up()
     found = _consignment(simulation, body)
-    at = _instant(body, "at") if "at" in body else simulation.clock.now()
+    at = instant(body, "at") if "at" in body else simulation.clock.now()
     if "raw" in body:
         elements = [body["raw"]]
     else:
@@ -210,20 +175,6 @@ def events(simulation: Simulation, body: Body) -> Body:
     return {"injected": elements}
 
 
-def reset(simulation: Simulation, body: Body) -> Body:
-    """``POST /_sim/reset``: begin again: start data, default switches, no faults, empty journal, the first clock.
-
-    ``{"seed": number, "now": instant}`` begins with that seed, or frozen at that instant, from this reset on.
-    Answer: ``{"seed", "now", "frozen"}``.
-    """
-    _known(body, "seed", "now")
-    seed = body.get("seed")
-    if seed is not None and type(seed) is not int:
-        raise ValueError("seed must be a whole number")
-    simulation.reset(seed=seed, now=_instant(body, "now") if "now" in body else None)
-    return {"seed": simulation.seed, "now": simulation.clock.now().isoformat(), "frozen": simulation.clock.frozen}
-
-
 def held(simulation: Simulation, query: dict[str, str]) -> Body:
     """``GET /_sim/consignments``: what the network holds, ``{"total": n, "consignments": [...]}``, oldest first.
 
@@ -232,8 +183,8 @@ def held(simulation: Simulation, query: dict[str, str]) -> Body:
     ``{"trackingNumber", "uniqueTransactionNumber", "consignmentNumber", "customersUniqueReference", "requestingDepot",
     "collectingDepot", "deliveryDepot", "serviceName", "consignmentStatus", "lastUpdated", "barcodes": [valid now]}``.
     """
-    _known(query, *_FILTERS)
-    simulation.network.catch_up()
+    known(query, *_FILTERS)
+    simulation.catch_up()
     everything = [(one, _held(one)) for one in simulation.network.consignments.values()]
     matching = [(one, facts) for one, facts in everything if query.items() <= facts.items()]
     shown = [{**facts, "barcodes": one.barcodes()} for one, facts in matching[:_MOST_SHOWN]]
@@ -247,20 +198,22 @@ def journal(simulation: Simulation, query: dict[str, str]) -> Body:
     masked, "status": HTTP status or null when no answer was sent, "outcome": OK, REFUSED, UNAUTHORISED, NOT_FOUND,
     FAULT or NO_ANSWER, "reasons": [...], "fault": name or null}``.
     """
-    _known(query)
+    known(query)
     return {"total": simulation.journal.total, "requests": simulation.journal.entries()}
 
 
-POSTS: dict[str, Callable[[Simulation, Body], Body]] = {
-    "faults": faults,
-    "switches": switches,
-    "clock": clock,
-    "consignments": consignments,
-    "change": change,
-    "events": events,
-    "reset": reset,
-}
-GETS: dict[str, Callable[[Simulation, dict[str, str]], Body]] = {"journal": journal, "consignments": held}
+PATHS = Paths[Simulation](
+    gets={"journal": journal, "consignments": held},
+    posts={
+        "faults": faults,
+        "switches": switches,
+        "clock": steering.clock,
+        "consignments": consignments,
+        "change": change,
+        "events": events,
+        "reset": steering.reset,
+    },
+)
 
 
 def _create(simulation: Simulation, body: Body, depot: str, at: datetime) -> str:
@@ -278,17 +231,17 @@ def _made(simulation: Simulation, body: Body, depot: str, at: datetime) -> tuple
     """The next consignment as ordered, not yet in the network, and its overrides."""
     rng = random.Random(f"palletforce|{simulation.seed}|made|{simulation.network.made}")
     drawn = draw_role(rng)
-    role = _one_of(body, "role", ROLES, drawn)
+    role = one_of(body, "role", ROLES, drawn)
     document = consignment(rng, depot=depot, role=role, booked=at, serial=_SYSTEM_ID + "0000000")
     facts = document["consignments"][0]
-    facts["consignmentStatus"] = _one_of(body, "consignmentStatus", STATUSES, STATUSES[0])
+    facts["consignmentStatus"] = one_of(body, "consignmentStatus", STATUSES, STATUSES[0])
     for path, value in _paths(body, "fields").items():
         if path in _NOT_FIELDS or path == "consignments":
             raise ValueError(f"fields: {path} is set by {_NOT_FIELDS.get(path, 'its single fields')}")
         put(document, path, value)
     for name in ("requestingDepot", "collectingDepot", "deliveryDepot"):
-        _one_of(facts, name, tuple(DEPOTS), None)
-    _one_of(facts, "serviceName", tuple(SERVICE_LEAD_DAYS), None)
+        one_of(facts, name, tuple(DEPOTS))
+    one_of(facts, "serviceName", tuple(SERVICE_LEAD_DAYS))
     if not isinstance(document["uniqueTransactionNumber"], str):
         raise ValueError("fields: uniqueTransactionNumber must be a text")  # noqa: TRY004
     for name in ("collectionAddress", "deliveryAddress"):
@@ -304,29 +257,6 @@ def _made(simulation: Simulation, body: Body, depot: str, at: datetime) -> tuple
     if not 1 <= pallets <= 99:
         raise ValueError("fields: pallets must be a list of {palletType, numberofPallets}, 1 to 99 in all")
     return document, _paths(body, "overrides")
-
-
-def _times(simulation: Simulation, body: Body) -> list[datetime]:
-    """When the consignments are created."""
-    now = simulation.clock.now()
-    if "count" not in body:
-        if "from" in body or "to" in body:
-            raise ValueError("from and to go with count; one consignment has at")
-        times = [_instant(body, "at") if "at" in body else now]
-    else:
-        count = body["count"]
-        if "at" in body:
-            raise ValueError("at is for one consignment; count goes with from and to")
-        if type(count) is not int or not 1 <= count <= _MOST_AT_ONCE:
-            raise ValueError(f"count must be a whole number from 1 to {_MOST_AT_ONCE}")
-        end = _instant(body, "to") if "to" in body else now
-        start = _instant(body, "from") if "from" in body else end - timedelta(days=1)
-        if start >= end:
-            raise ValueError("to must be after from")
-        times = [start + (end - start) * i / count for i in range(count)]
-    if times[-1] > now:
-        raise ValueError("A consignment cannot be created later than the simulator's clock")
-    return times
 
 
 def _paths(body: Body, name: str) -> dict[str, Any]:
@@ -347,25 +277,3 @@ def _consignment(simulation: Simulation, body: Body) -> Any:
     if found is None:
         raise ValueError(f"There is no consignment with trackingNumber {number!r}")
     return found
-
-
-def _known(body: Body, *names: str) -> None:
-    for name in body:
-        if name not in names:
-            raise ValueError(f"There is no key {name!r} here; the keys are: {', '.join(names) or 'none'}")
-
-
-def _one_of(body: Body, name: str, allowed: tuple[Any, ...], default: Any) -> Any:
-    if name not in body:
-        return default
-    if body[name] not in allowed:
-        raise ValueError(f"{name} must be one of: {', '.join(allowed)}")
-    return body[name]
-
-
-def _instant(body: Body, name: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(body[name])
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be an ISO 8601 instant such as 2026-07-13T09:45:00+01:00") from None
-    return aware(instant if instant.tzinfo else instant.replace(tzinfo=LONDON))

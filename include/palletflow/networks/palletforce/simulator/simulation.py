@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from palletflow.simulation.clock import Clock
+from palletflow.simulation.journal import Journal
 
 from .faults import Faults
-from .journal import Journal
 from .state import Network
 from .switches import Switches
 
@@ -33,3 +33,7 @@ class Simulation:
         self.switches = Switches()
         self.faults = Faults()
         self.journal = Journal()
+
+    def catch_up(self) -> None:
+        """Let everything happen that is due by the clock's time."""
+        self.network.catch_up()

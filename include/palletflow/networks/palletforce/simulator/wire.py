@@ -13,7 +13,7 @@ from typing import Any
 from . import progress
 from .answers import Answer, gateway
 from .faults import Fault, after, before
-from .journal import MASK
+from .masking import MASK, masked
 from .members import DEPOT_OF_KEY
 from .simulation import Simulation
 from .state import Consignment, Status, to_json
@@ -76,7 +76,12 @@ def serve(
         body = None
     shown = body if body is not None else f"{len(raw)} bytes that are not JSON"
     entry = simulation.journal.open(
-        time=simulation.clock.now().isoformat(), operation=operation, path=f"/{path}", body=shown
+        time=simulation.clock.now().isoformat(),
+        operation=operation,
+        path=f"/{path}",
+        body=masked(shown),
+        outcome="NO_ANSWER",
+        reasons=[],
     )
     fault = simulation.faults.take(operation, body) if isinstance(body, dict) else None
     answer = None
