@@ -125,6 +125,7 @@ def test_what_is_too_large_is_contained(tmp_path):
             "61 pages": many_pages(61),
             "61 frames": tiff(*[photo(1, (20, 20))] * 61),
             "56 megapixels": jpeg(large),
+            "21 megapixels in many scans": jpeg(large.resize((7_000, 3_000)), progressive=True),
             "56 megapixels on the second page": written(pages),
         },
     )
@@ -144,7 +145,13 @@ def test_what_is_just_within_the_limits_is_read(tmp_path):
     add_page(pdf, [raw_stream(pdf, Image.new("L", (8_000, 6_250), 90))])
     found = run(
         tmp_path,
-        {"JPEG": data, "page": photo_pdf(data), "60 pages": many_pages(60), "grey": written(pdf)},
+        {
+            "JPEG": data,
+            "page": photo_pdf(data),
+            "60 pages": many_pages(60),
+            "grey": written(pdf),
+            "20 megapixels in many scans": jpeg(photo(1).resize((5_000, 4_000)), 95, progressive=True, subsampling=0),
+        },
     )
     assert {name: file["reasons"] for name, file in found.items()} == {name: [] for name in found}
     assert found["JPEG"]["photos"] == found["page"]["photos"] == digests(data)

@@ -23,6 +23,8 @@ from palletflow.documents.photo_answer import MOST_PHOTO_BYTES, Picture
 TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 # Of a JPEG that cannot keep its own tables: no loss that an eye finds.
 QUALITY = 95
+# The coefficients of a progressive JPEG are held beside its pixels; of a larger one they would not fit into the child.
+MOST_PROGRESSIVE_MPX = 20
 # A tenth larger than with the slowest, in a fifth of its time.
 PNG_LEVEL = 2
 BLOCK = 8
@@ -67,12 +69,13 @@ class Saver:
         """A file as a picture that is not decoded yet. Raises TooLarge, and whatever Pillow does for a damaged one."""
         image = Image.open(file, formats=(form,))
         self.check(*image.size)
+        if image.info.get("progressive"):
+            _check(*image.size, MOST_PROGRESSIVE_MPX, "a progressive JPEG")
         return image
 
     def check(self, width: int, height: int) -> None:
         """Raises TooLarge."""
-        if width * height > self._most_mpx * 1_000_000:
-            raise TooLarge(f"a picture of {width} x {height} pixels has more than {self._most_mpx:g} million")
+        _check(width, height, self._most_mpx, "a picture")
 
     def jpeg(self, jpeg: bytes, page: int, *, turn: int = 0, negative: bool = False) -> Picture:
         """A JPEG stream; `turn`: clockwise degrees; `negative`: its four colours of print are the wrong way round."""
@@ -108,6 +111,11 @@ class Saver:
         if len(data) > MOST_PHOTO_BYTES:
             raise TooLarge(f"what is saved of a page has {len(data):,} bytes, more than {MOST_PHOTO_BYTES:,}")
         return Picture(data, media_type, page, marks)
+
+
+def _check(width: int, height: int, most_mpx: float, what: str) -> None:
+    if width * height > most_mpx * 1_000_000:
+        raise TooLarge(f"{what} of {width} x {height} pixels has more than {most_mpx:g} million")
 
 
 def plain(image: Image.Image) -> Image.Image:
