@@ -4,7 +4,7 @@ No text of theirs holds the API key: the client masks it before it raises.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from palletflow.network_errors import (
     AuthFailed,
@@ -16,13 +16,18 @@ from palletflow.network_errors import (
     UnknownOutcome,
     Unstable,
 )
+from palletflow.work.minute_budget import Unanswered
 
 
 class NotConnected(NotSent):
-    """No connection: refused, reset, or none in time. Nothing was sent."""
+    """No connection, and the network may have no part in it: no such host, no TLS. Nothing was sent."""
 
 
-class NoAnswer(UnknownOutcome):
+class Unconnectable(NotConnected, Unanswered):
+    """No connection: none in time, refused or reset. Nothing was sent."""
+
+
+class NoAnswer(UnknownOutcome, Unanswered):
     """No first byte of an answer to a call that may be made again."""
 
     remedy = "It is tried again by itself."
@@ -48,6 +53,10 @@ class SubmissionUnclear(UnknownOutcome):
     """A submission left us and no answer says whether it was stored (contract 7.1)."""
 
     remedy = "It is looked up before it is sent again."
+
+
+class SubmissionUnanswered(SubmissionUnclear, Unanswered):
+    """... because there was no first byte of an answer."""
 
 
 class KeyRefused(AuthFailed):
@@ -78,7 +87,8 @@ class AnswerRefused(Rejected):
         self.code = code
 
 
-class ValidationError(NamedTuple):
+@dataclass(frozen=True)
+class ValidationError:
     """One error of a refused manifest (contract 2.2). `index` counts consignments from 1; 0 when it names none."""
 
     index: int
