@@ -68,6 +68,10 @@ class Yard:
 
     # Settings and time
 
+    def queue_clock(self) -> datetime:
+        """The time that handlers see: the queue's own, and what has passed here since."""
+        return datetime.now(UTC) + (self.now - NOW)
+
     def clock(self) -> datetime:
         self.now += self.tick
         return self.now
@@ -112,7 +116,11 @@ class Yard:
             delivery_depot=delivery,
             lifts=2,
         )
+        number = self.sim.one(tracking_id)["number"]
         self.hold(tracking_id, role, **added)
+        self.conn.execute(
+            "UPDATE consignments SET consignment_number = %s WHERE tracking_number = %s", (number, tracking_id)
+        )
         return tracking_id
 
     def hold(self, tracking_id: str, role: str = "requesting", *, registered: bool = True, **added: Any) -> int:
@@ -128,8 +136,7 @@ class Yard:
         row = {
             **content(account="ACM001", service="PRE"), "network": NETWORK, "given": {}, "our_roles": roles,
             "requesting_depot": requesting, "collecting_depot": collecting, "delivery_depot": delivery,
-            "pallet_types": ["FULL", "FULL"], "collection_date": NOW.date(),
-            "delivery_date": NOW.date() + timedelta(days=1), **added,
+            "pallet_types": ["FULL", "FULL"], "collection_date": "2026-07-13", "delivery_date": "2026-07-14", **added,
         }  # fmt: skip
         head = {
             "key": f"own-{self._numbers}", "customer": "ACME", "reference": "SO-1", "reference_2": "",
@@ -203,7 +210,7 @@ class Yard:
         counts = drain(
             partial(connect, self.dsn),
             NETWORK,
-            {NOTES_OUT: NotesOut(self.plan, lambda _, depot: self.access(depot), self.clock)},
+            {NOTES_OUT: NotesOut(self.plan, lambda _, depot: self.access(depot), self.queue_clock)},
             {NOTES_OUT: 1},
             linger_s=0,
             most_s=60,
