@@ -38,7 +38,10 @@ def test_call_101_in_a_minute_bans_for_15_minutes(palletways_sim):
     palletways_sim.advance(59)
     # Every call counts, whatever its answer, on either host and with any key.
     called(palletways_sim, 30, "podimages", portal=True)
-    called(palletways_sim, 20, "nothing", key="wrong")
+    called(palletways_sim, 15, "nothing", key="wrong")
+    palletways_sim.switch(http_code=500)
+    assert {palletways_sim.call("keytest").status_code for _ in range(5)} == {500}
+    palletways_sim.switch(http_code="off")
     assert palletways_sim.look("journal")["bans"] == {}
     assert not is_answered(palletways_sim)
     until = START + timedelta(seconds=59, minutes=15)

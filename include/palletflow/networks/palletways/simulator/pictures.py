@@ -6,25 +6,27 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
-_SIZE = (1200, 900)
+# Photos are drawn small and enlarged, which is quick and leaves edges everywhere.
+_SMALL, _TIMES = (300, 225), 4
 _SCAN_SIZE = (1240, 1754)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def photo(label: str) -> bytes:
     """A JPEG of 1,200 by 900 px; equal labels give equal bytes, other labels another picture."""
     rng = random.Random(f"photo|{label}")
     # Large soft areas, then a grain over all of it, so that the picture keeps its look when it is re-encoded or resized
     # and no two look alike when they are shrunk.
-    image = _noise(rng, (16, 12), _SIZE, Image.Resampling.BICUBIC)
+    image = _noise(rng, (16, 12)).resize(_SMALL, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(rng.randint(5, 9)):
-        left, top = rng.randint(0, 1000), rng.randint(150, 700)
-        wide, high = rng.randint(120, 320), rng.randint(100, 260)
-        draw.rectangle((left, top, left + wide, top + high), _colour(rng, 60, 200), "black", 3)
-        for plank in range(top + 12, top + high, 24):
-            draw.line((left, plank, left + wide, plank), _colour(rng, 30, 160), 4)
-    image = Image.blend(image, _noise(rng, (300, 225), _SIZE, Image.Resampling.NEAREST), 0.12)
+        left, top = rng.randint(0, 250), rng.randint(38, 175)
+        wide, high = rng.randint(30, 80), rng.randint(25, 65)
+        draw.rectangle((left, top, left + wide, top + high), _colour(rng, 60, 200), "black")
+        for plank in range(top + 3, top + high, 6):
+            draw.line((left, plank, left + wide, plank), _colour(rng, 30, 160))
+    image = Image.blend(image, _noise(rng, _SMALL), 0.12)
+    image = image.resize((_SMALL[0] * _TIMES, _SMALL[1] * _TIMES), Image.Resampling.NEAREST)
     ImageDraw.Draw(image).text((20, 20), f"SAMPLE {label}", "white", font_size=28)
     return _jpeg(image, 85)
 
@@ -52,9 +54,9 @@ def reencoded(image: bytes, quality: int, *, half: bool = False) -> bytes:
     return _jpeg(rgb, quality)
 
 
-def _noise(rng: random.Random, cells: tuple[int, int], size: tuple[int, int], how: Image.Resampling) -> Image.Image:
-    small = Image.frombytes("RGB", cells, rng.randbytes(cells[0] * cells[1] * 3))
-    return small.point(lambda value: 30 + value * 3 // 4).resize(size, how)
+def _noise(rng: random.Random, size: tuple[int, int]) -> Image.Image:
+    image = Image.frombytes("RGB", size, rng.randbytes(size[0] * size[1] * 3))
+    return image.point(lambda value: 30 + value * 3 // 4)
 
 
 def _colour(rng: random.Random, darkest: int, brightest: int) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ temporary suffix, is handed to the network by ``published``, which shows it as p
 
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ TEMPORARY = ".part"
 _STRICT = re.compile(r"\d{6,14}_\d+\.(jpe?g|png|tiff?|pdf)(\.part)?", re.IGNORECASE)
 _TRACKING_ID = re.compile(r"(\d{6,14})_")
 _FOREIGN = b"a file of another source"
+# A simulator left running must not fill the memory.
+_KEPT = 5_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Received:
         self._replaced = replaced
         self._lock = threading.RLock()
         self._files: dict[tuple[str, str], File] = {}
-        self._kept: list[File] = []
+        self._kept: deque[File] = deque(maxlen=_KEPT)
 
     def clear(self) -> None:
         with self._lock:
@@ -125,7 +128,7 @@ class Received:
             return list(self._files.values())
 
     def finished(self) -> list[File]:
-        """Every file that was ever finished, in order, also those removed or replaced since."""
+        """Every file that was ever finished, in order, also those removed or replaced since: the newest 5,000."""
         with self._lock:
             return list(self._kept)
 
