@@ -7,7 +7,8 @@ from datetime import UTC, datetime, time
 from functools import partialmethod
 
 import pytest
-from tests.networks.nexus.dispatching import COLLECTION, TUESDAY, WEDNESDAY, faults
+from tests.networks.dispatching import faults
+from tests.networks.nexus.dispatching import COLLECTION, TUESDAY, WEDNESDAY
 from tests.networks.nexus.facts import AMAZON
 
 from palletflow.networks.nexus import payload, rules

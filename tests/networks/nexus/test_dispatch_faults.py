@@ -5,7 +5,8 @@ A person acts only where the contract gives it to one.
 """
 
 import pytest
-from tests.networks.nexus.dispatching import House, faults
+from tests.networks.dispatching import faults
+from tests.networks.nexus.dispatching import House
 from tests.networks.nexus.test_cancel import DELETE, GET, assert_taken_back
 from tests.networks.nexus.test_dispatch import CREATE, SEARCH
 

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.conftest import NOW
-from tests.networks.nexus.dispatching import faults
+from tests.networks.dispatching import faults
 from tests.networks.nexus.polling import Poller
 
 # Depot of ours: the networks it is a member of.

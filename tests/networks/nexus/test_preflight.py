@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from tests.networks.nexus.dispatching import faults as told
+from tests.networks.dispatching import faults as told
 from tests.networks.nexus.facts import AMAZON, facts
 
 from palletflow.networks.nexus import rules
