@@ -63,15 +63,10 @@ def handlers(plan: Deployment, reach: Reach, storage: Storage, clock: Callable[[
 
 
 def access(
-    plan: Deployment,
-    base_url: str,
-    depot: str,
-    extra: Mapping[str, Any],
-    sleep: Callable[[float], None],
-    template: Path | None = None,
+    plan: Deployment, base_url: str, depot: str, extra: Mapping[str, Any], sleep: Callable[[float], None]
 ) -> Access:
-    """A depot's way to a simulated Nexus, as the queue's handlers have it; `template`: laid over the shipped one."""
-    mapper = preview(plan, template)
+    """A depot's way to a simulated Nexus, as the queue's handlers have it."""
+    mapper = preview(plan)
     sections = mapper.template.sections
     parsed = settings.parse(
         plan.network(NETWORK).depots[depot],
