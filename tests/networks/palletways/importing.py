@@ -2,19 +2,16 @@
 
 import itertools
 import threading
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from tests.networks.palletways.simulated import SimulatedPalletways
+from tests.networks.palletways.ways import access
 
 from palletflow.deployment import Deployment
 from palletflow.intake.replay import replay
-from palletflow.networks.palletways import csv_files, entry, settings
-from palletflow.networks.palletways.client import PalletwaysClient
+from palletflow.networks.palletways import csv_files, entry
 from palletflow.networks.palletways.entered import Entered, import_entered
 from palletflow.networks.palletways.fetch import fetch_consignment
 from palletflow.networks.palletways.look_up import LookUp
@@ -51,22 +48,12 @@ FULL = {
 _keys = itertools.count(1)
 
 
-def access(plan: Deployment, sim_root: str, depot: str, extra: Mapping[str, Any]) -> Access:
-    """A depot's way to a simulated Palletways, as handlers have it."""
-    bases = {"api2_base": f"{sim_root}/", "portal_base": f"{sim_root}/api/", "allow_http": True}
-    timeouts = {"connect_timeout_s": 5, "first_byte_timeout_s": 0.5, "answer_timeout_s": 2}
-    key = SimulatedPalletways.keys[depot]
-    checked = settings.parse(f"palletways_{depot}", depot, key, {**bases, **timeouts, **extra})
-    client = PalletwaysClient(checked, patient=False, sleep=lambda _: None)
-    return Access(client, Mapper(plan, checked.tracking_id_pattern))
-
-
 class House:
     """A haulier's order store and queue, beside a simulated Palletways, whose clock is the time."""
 
     def __init__(self, conn: Connection, dsn: str, plan: Deployment, sim: SimulatedPalletways) -> None:
         self.conn, self.dsn, self.plan, self.sim = conn, dsn, plan, sim
-        self.extra: dict[str, Any] = {"capabilities": ["import"], "import_cons_entered": True}
+        self.extra: dict[str, Any] = {}
         self._opened = ExitStack()
         self._accesses: dict[str, Access] = {}
         customers.sync(conn, plan.customer_names(), plan.account_rows())
@@ -80,16 +67,9 @@ class House:
         self._opened.close()
         self._accesses.clear()
 
-    def template(self, text: str, file: Path) -> None:
-        """Lays a template over the shipped one."""
-        file.write_text(text, "utf-8")
-        ours = replace(self.plan.network(NETWORK), template=file)
-        self.plan = replace(self.plan, networks={**self.plan.networks, NETWORK: ours})
-        self.settle()
-
     def reach(self, _: Connection, depot: str) -> Access:
         if depot not in self._accesses:
-            self._accesses[depot] = access(self.plan, self.sim.root, depot, self.extra)
+            self._accesses[depot] = access(self.plan, self.sim.root, depot, self.sim.keys[depot], self.extra)
             self._opened.enter_context(self._accesses[depot].client)
         return self._accesses[depot]
 
