@@ -1,6 +1,5 @@
 """The application: API2 at ``/``, the portal at ``/api/``, the control paths, and the file servers beside it."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -10,34 +9,31 @@ from fastapi import FastAPI
 from fastapi import Request as HttpRequest
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from palletflow.simulation.application import Application, add_control
 from palletflow.simulation.clock import aware
-from palletflow.simulation.sockets import CONNECTION, connection_of
 
 from . import wire
-from .control import look, steer
+from .control import PATHS
 from .files import FileServers
-from .journal import redacted
 from .methods import METHODS
+from .redaction import redacted
 from .simulation import Simulation
 
 _PORTAL = "api"
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
-class _Application(FastAPI):
-    """Remembers uvicorn's own connection object in the scope, before FastAPI wraps ``send`` out of reach.
-
-    The scope that uvicorn writes its access log from loses the API key; the application has its own copy.
-    """
+class _Application(Application):
+    """Has its own copy of what uvicorn writes its access log from, which loses the API key."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        inner = {**scope, CONNECTION: connection_of(send)}
+        own = {**scope}
         if scope["type"] == "http":
             scope["query_string"] = redacted(scope["query_string"].decode("latin-1")).encode("latin-1")
-        await super().__call__(inner, receive, send)
+        await super().__call__(own, receive, send)
 
 
 def create_app(
@@ -69,18 +65,8 @@ def create_app(
         finally:
             await servers.stop()
 
-    app = _Application(title="Palletways simulator", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-
-    @app.api_route("/_sim/{path:path}", methods=["GET", "POST"])
-    async def control(path: str, http: HttpRequest) -> Response:
-        try:
-            if http.method == "GET":
-                return JSONResponse(look(simulation, path, dict(http.query_params)))
-            return JSONResponse(steer(simulation, path, json.loads(await http.body() or b"{}")))
-        except LookupError as missing:
-            return _error(404, str(missing.args[0]))
-        except (ValueError, RecursionError) as problem:
-            return _error(422, str(problem))
+    app = _Application("Palletways simulator", lifespan=lifespan)
+    add_control(app, simulation, PATHS)
 
     @app.api_route("/{path:path}", methods=["GET", "POST"])
     async def wired(http: HttpRequest) -> Response:
@@ -118,7 +104,3 @@ async def _form(http: HttpRequest) -> dict[str, str]:
             }
     except HTTPException:
         return {}
-
-
-def _error(status: int, said: str) -> Response:
-    return JSONResponse({"error": said}, status)

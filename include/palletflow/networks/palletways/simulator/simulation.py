@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from palletflow.simulation.clock import Clock
+from palletflow.simulation.journal import Journal, Violations
 
 from .consignment import Page
 from .files import FileServers
-from .journal import Journal, Violations
 from .members import UPLOAD_USERS
 from .network import Network
 from .photo_pdf import split

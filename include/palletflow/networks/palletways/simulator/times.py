@@ -2,13 +2,7 @@
 
 from datetime import UTC, datetime
 
-from palletflow.simulation.clock import LONDON, aware
-
-
-def read_instant(text: str) -> datetime:
-    """An ISO 8601 text in UTC; without an offset it is Europe/London. Raises ValueError for any other text."""
-    instant = datetime.fromisoformat(text)
-    return aware(instant if instant.tzinfo else instant.replace(tzinfo=LONDON))
+from palletflow.simulation.clock import LONDON, read_instant
 
 
 def from_local(day: str, time: str) -> datetime:

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from palletflow.simulation.clock import LONDON, add_working_days
+from palletflow.simulation.clock import LONDON, add_working_days, read_instant
 
 from .consignment import DELIVERED, Consignment, Page
 from .freight import consignment
 from .members import OUR_DEPOTS
 from .network import Network
-from .times import read_instant
 
 _SLOT = timedelta(minutes=30)
 # Sample traffic is complete for this long before the simulator started.

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from .consignment import Consignment
 from .envelopes import refused, rendered
-from .journal import redacted
 from .members import KEYS, Key
+from .redaction import redacted
 from .replies import (
     CLOSED,
     CUT,
