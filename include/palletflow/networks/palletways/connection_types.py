@@ -27,8 +27,8 @@ WEB_SERVICES: dict[str, Any] = {
         },
         "photos_enabled_at": {
             "label": "Photos from",
-            "description": "Of deliveries completed since then, e.g. 2026-07-13T09:00:00+01:00; empty = since photos were "
-            "first looked for.",
+            "description": "Of deliveries completed since then, e.g. 2026-07-13T09:00:00+01:00; empty = since the "
+            "first search.",
             "schema": {"type": ["string", "null"]},
         },
         "photos_customer_visible": {
