@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,14 +10,13 @@ from typing import Any
 
 import psycopg
 from tests.networks.palletforce.dispatching import content
+from tests.networks.palletways.photo_access import access
 from tests.networks.palletways.simulated import SimulatedPalletways
 from upath import UPath
 
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import Storage
-from palletflow.networks.palletways import photo_download, settings
-from palletflow.networks.palletways.client import PalletwaysClient
-from palletflow.networks.palletways.mapper import Mapper
+from palletflow.networks.palletways import photo_download
 from palletflow.networks.palletways.photo_download import PhotoDownload
 from palletflow.networks.palletways.work import NETWORK, PHOTO_DOWNLOAD, Access
 from palletflow.orders.consignment import roles
@@ -27,8 +25,8 @@ from palletflow.store.connection import Connection, connect
 from palletflow.store.documents import StoredDocument
 from palletflow.store.photo_windows import PhotoWindow
 from palletflow.store.quarantined_files import KeptFile
-from palletflow.work.budget import Budget
 from palletflow.work.drain import drain
+from palletflow.work.minute_budget import MinuteBudget
 
 # Times that are stored, by table; "[]" behind a column that holds several.
 STORED_TIMES = {
@@ -43,27 +41,6 @@ STORED_TIMES = {
 _keys = itertools.count(1)
 
 
-def access(
-    plan: Deployment,
-    api2: str,
-    portal: str,
-    depot: str,
-    extra: Mapping[str, Any],
-    sleep: Callable[[float], None],
-    budget: Any = None,
-) -> Access:
-    """A depot's way to a simulated Palletways, as the queue's handlers have it."""
-    given = {"allow_http": True, "api2_base": api2, "portal_base": portal, "photos_enabled_at": "2026-01-01T00:00:00Z"}
-    given |= {"first_byte_timeout_s": 1, "pdf_first_byte_timeout_s": 1, **extra}
-    parsed = settings.parse(
-        plan.network(NETWORK).depots[depot],
-        depot,
-        SimulatedPalletways.keys[depot],
-        {name: value for name, value in given.items() if value is not None},
-    )
-    return Access(PalletwaysClient(parsed, budget=budget, patient=False, sleep=sleep), Mapper(plan))
-
-
 class PhotoHouse:
     """A haulier's order store and queue, beside a simulated Palletways that stands still.
 
@@ -75,7 +52,7 @@ class PhotoHouse:
         self.storage = Storage(UPath(folder))
         self.folder = folder
         self.extra: dict[str, Any] = {}
-        self.budget: Budget | None = None
+        self.budget: MinuteBudget | None = None
         self._opened = ExitStack()
         self._accesses: dict[str, Access] = {}
         customers.sync(conn, plan.customer_names(), plan.account_rows())
@@ -104,7 +81,8 @@ class PhotoHouse:
 
     def reach(self, conn: Connection, depot: str) -> Access:
         if depot not in self._accesses:
-            made = access(self.plan, self.sim.api2, self.sim.portal, depot, self.extra, lambda _: None, self.budget)
+            key = self.sim.keys[depot]
+            made = access(self.plan, self.sim.root, depot, key, self.extra, lambda _: None, self.budget)
             self._accesses[depot] = made
             self._opened.enter_context(made.client)
         return self._accesses[depot]

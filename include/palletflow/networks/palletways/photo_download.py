@@ -137,7 +137,9 @@ def fetch_now(
     for tracking_id in asked:
         try:
             outcomes[tracking_id] = _fetch_one(conn, reach, plan, storage, tracking_id, clock(), actor)
-        except (NetworkError, ConnectionFlagged, NoSuchConsignment) as error:
+        except NetworkError as error:
+            outcomes[tracking_id] = f"failed: {error.operation}: {error.detail}"
+        except (ConnectionFlagged, NoSuchConsignment) as error:
             outcomes[tracking_id] = f"failed: {error}"
     return outcomes
 
