@@ -4,7 +4,7 @@ import hashlib
 import struct
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 from tests.documents import photo_files
 from tests.documents.photo_files import SIZE, jpeg, note, opened, photo, png
 
@@ -99,6 +99,24 @@ def test_what_is_pressed_to_another_shape_is_another_photo():
     image = camera(4)
     assert same(of(image.resize((1200, 900))), of(image), NEAR)
     assert not same(of(image.resize((1200, 910))), of(image), NEAR)
+
+
+@pytest.mark.rule("PW-5-23")
+def test_both_the_hash_and_the_grey_have_to_agree():
+    image = camera(5)
+    darker = image.point(lambda level: level * 0.95)
+    bits = int.from_bytes(of(darker).hash, "big") ^ int.from_bytes(of(image).hash, "big")
+    assert bits.bit_count() <= fingerprints.MOST_HASH_BITS
+    assert not same(of(darker), of(image), NEAR)
+    # Bars so faint that a third of them, dark for light, makes little difference but to the hash.
+    bars = Image.new("L", (640, 640), 120)
+    for left in range(0, 640, 80):
+        bars.paste(126, (left, 0, left + 40, 640))
+    other = bars.copy()
+    other.paste(bars.crop((40, 0, 640, 160)), (0, 0))
+    difference = ImageStat.Stat(ImageChops.difference(bars, other)).mean[0]
+    assert difference < fingerprints.MOST_GREY_DIFFERENCE
+    assert not same(of(other), of(bars), NEAR)
 
 
 @pytest.mark.rule("PW-5-24")

@@ -359,8 +359,9 @@ def test_an_answer_without_an_end_does_not_exhaust_the_parent(taken_over):
     ids=["unknown kind", "short", "not what it says", "unknown type", "unknown reason", "no number"],
 )
 def test_an_answer_that_is_none_is_a_fault_of_the_file(taken_over, answer):
-    taken_over(BEGIN + f"out.write({answer!r}); out.flush()")
-    assert reasons_of(ONE, Limits()) == ["malformed"]
+    taken_over(BEGIN + f"out.write({answer!r} + b'E' + bytes(4)); out.flush()")
+    found = split(ONE, Limits())
+    assert (found.photos, [fault.reason for fault in found.faults]) == ([], ["malformed"])
 
 
 def test_a_child_that_dies_leaves_what_it_had_told(taken_over):
