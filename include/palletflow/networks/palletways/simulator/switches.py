@@ -20,7 +20,7 @@ from typing import Any
 _CHOICES: dict[str, tuple[str, ...]] = {
     "default_format": ("json", "xml"),
     "wrapper": ("auto", "on", "off"),
-    "single_as": ("array", "object"),
+    "single_as": ("array", "object"),  # how JSON gives a single one of what may be many
     "status_shape": ("dyn", "legacy", "glossary"),
     "wrong_content_type": ("off", "on"),
     "reencode": ("off", "lossless", "jpeg60", "half"),
@@ -31,15 +31,15 @@ _CHOICES: dict[str, tuple[str, ...]] = {
         "none", "error_page", "label_page", "malformed", "encrypted", "huge", "many_pages", "bomb", "blank",
     ),
     "photo_answer": ("pdf", "sentence", "html", "xml", "json", "empty", "jpeg", "zip"),
-    "podimages_name": ("podimages", "rpodimages"),
+    "podimages_name": ("podimages", "rpodimages"),  # the one spelling of the method that is there
     "podimages_open": ("yes", "not_available", "not_authorised"),
     "rate_limit": ("on", "off"),
-    "ban_style": ("hang", "refuse", "reset"),
+    "ban_style": ("hang", "refuse", "reset"),  # refuse: closed without a byte, as the address stays open for control
     "ban_extend": ("off", "on"),
     "delta_boundary": ("inclusive", "exclusive"),
-    "note_replay": ("off", "on"),
-    "status_regress": ("off", "on"),
-    "label_error": ("xml", "pdf"),
+    "note_replay": ("off", "on"),  # getNotes/delta gives all notes again, whatever it is asked
+    "status_regress": ("off", "on"),  # what has reached 900 is shown with 700
+    "label_error": ("xml", "pdf"),  # how it is told that there is no label
     "ftp_no_size": ("off", "on"),
     "rename": ("ok", "refused", "overwrite", "lost_reply"),
     "host_key": ("right", "wrong", "changed"),
@@ -47,7 +47,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "strict_names": ("on", "off"),
     "publish_reencode": ("off", "jpeg75"),
 }  # fmt: skip
-# Switch: default; None = off. Seconds, bytes, or a status code.
+# Switch: default; None = off. Seconds, bytes, or the status code that every consignment is shown with. truncate_stored
+# is how many bytes are lost at the end.
 _QUANTITIES: dict[str, float | None] = {
     "tracking_delay_s": 0,
     "unknown_code": None,
