@@ -13,7 +13,8 @@ from palletflow.networks.palletways import upload_checks, upload_steps
 from palletflow.networks.palletways.photos import ORIGIN
 from palletflow.networks.palletways.settings import PHOTOS_OUT
 from palletflow.networks.palletways.upload_checks import Refusal
-from palletflow.networks.palletways.upload_steps import SOURCE, Target, Uploads
+from palletflow.networks.palletways.upload_steps import SOURCE
+from palletflow.networks.palletways.upload_target import Target, Uploads
 from palletflow.networks.palletways.work import ACTOR, LOOK_UP, NETWORK, Access, Reach, asking_depot
 from palletflow.store import alerts, consignments, photo_uploads, session_lock, work_items
 from palletflow.store.connection import Connection

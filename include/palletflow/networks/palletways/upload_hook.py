@@ -4,10 +4,9 @@ A depot's connection has the id palletways_upload_<depot>; its type decides the 
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -18,14 +17,11 @@ from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured
 from palletflow.networks.palletways import upload_settings
 from palletflow.networks.palletways.upload_settings import UploadSettings
-from palletflow.networks.palletways.upload_steps import Target, Uploads
+from palletflow.networks.palletways.upload_target import Target, Uploads, sessions
 from palletflow.networks.palletways.work import NETWORK
 from palletflow.store.connection import Connection, connect
-from palletflow.transfer import ftp, sftp
 from palletflow.transfer.ftp import FtpServer
 from palletflow.transfer.pool import Sessions
-from palletflow.transfer.session import Session
-from palletflow.transfer.sftp import SftpServer
 from palletflow.work.budget import CallBudget
 from palletflow.work.flagged import require_unflagged
 
@@ -131,18 +127,6 @@ def uploading(plan: Deployment) -> Iterator[Uploads]:
             return target
 
         yield uploads
-
-
-def sessions(checked: UploadSettings, place: Callable[[], AbstractContextManager[Any]] = nullcontext) -> Sessions:
-    """The sessions of this process with a server; `place`: each one's place among those of all processes."""
-    return Sessions(partial(_open_session, checked), checked.upload_connections, place)
-
-
-def _open_session(checked: UploadSettings) -> Session:
-    if isinstance(checked.server, SftpServer):
-        return sftp.open_session(checked.server)
-    assert isinstance(checked.server, FtpServer), "there are two"
-    return ftp.open_session(checked.server)
 
 
 def _is_in_clear(checked: UploadSettings) -> bool:

@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from palletflow.networks.palletways.upload_checks import Sendable
 from palletflow.networks.palletways.upload_names import file_name
 from palletflow.networks.palletways.upload_settings import DIRECT, REQUIRED, UploadSettings
+from palletflow.networks.palletways.upload_target import Target
 from palletflow.networks.palletways.work import ACTOR
 from palletflow.store import photo_prints, photo_uploads
 from palletflow.store.connection import Connection
@@ -21,7 +21,6 @@ from palletflow.store.photo_uploads import Upload
 from palletflow.transfer import placing
 from palletflow.transfer.errors import NameTaken, Refused
 from palletflow.transfer.placing import Manner, Step
-from palletflow.transfer.pool import Sessions
 
 SOURCE = "palletways photo upload"
 STATES = {Step.WRITING: photo_uploads.TRANSFERRING, Step.RENAMING: photo_uploads.RENAMING}
@@ -31,18 +30,6 @@ MOST_COLLISIONS = 5
 # After what failed may pass: so long after each failure, the last pause again and again until it has failed for a day.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60))
 GIVEN_UP = timedelta(hours=24)
-
-
-class Target(NamedTuple):
-    """One depot's way to the file server: its settings and the sessions that all threads share."""
-
-    settings: UploadSettings
-    sessions: Sessions
-
-
-# Gives a depot's target; the handler's own connection to the order store is for looking whether it is flagged.
-# Raises Misconfigured, AuthFailed, ConnectionFlagged, NetworkError.
-Uploads = Callable[[Connection, str], Target]
 
 
 def next_try(now: datetime, failing_since: datetime, tries: int) -> datetime | None:
