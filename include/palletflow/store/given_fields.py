@@ -18,6 +18,7 @@ PALLET_TYPES = (
     "(SELECT array_agg(pallet_type ORDER BY number) FROM pallets p"
     " WHERE p.consignment_id = c.id AND removed_at IS NULL)"
 )
+SORTED = "(SELECT array_agg(one ORDER BY one) FROM unnest({}) one)"
 # Field: what the caller gave as JSON, and what we hold.
 HELD = {
     **{field: (f"c.given -> '{field}'", f"c.{field}") for field in FIELDS},
@@ -42,7 +43,10 @@ def _is_given(given: str) -> str:
 
 def _compared(field: str) -> str:
     given, held = HELD[field]
-    return f"('{field}', to_jsonb(s.{field}), to_jsonb({held}), {_is_given(given)})"
+    said = f"s.{field}"
+    if field == "pallet_types":  # whoever counts pallets by type does not say in which order they were given
+        said, held = map(SORTED.format, (said, held))
+    return f"('{field}', to_jsonb({said}), to_jsonb({held}), {_is_given(given)})"
 
 
 def _kept(field: str) -> str:

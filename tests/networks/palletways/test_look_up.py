@@ -211,20 +211,66 @@ def test_a_tracking_id_of_others_is_given_to_a_person_and_nothing_is_taken_from_
 
 
 @pytest.mark.rule("PW-7.2-1")
-def test_a_bad_record_is_quarantined_and_the_order_filled_by_its_replay(house, palletways_sim, conn):
+def test_a_bad_record_of_an_order_of_ours_is_told_to_a_person(house, palletways_sim, conn):
     number = palletways_sim.add(role="delivering", overrides={"Weight": "heavy"})
     one = house.order(number)
     assert house.work() == {"parked": 1}
     [reason] = house.parked()
-    assert "was quarantined (Weight: 'heavy' is not a number)" in reason
+    assert "cannot be taken over (Weight: 'heavy' is not a number)" in reason
     assert house.held(one, "registered") == (False,)
+    assert quarantine.listed(conn) == []
     palletways_sim.change(number, overrides={})
     work_items.requeue(conn, network=NETWORK, kind=LOOK_UP)
 
     assert house.work() == {"done": 1}
 
     assert house.held(one, "registered") == (True,)
+
+
+@pytest.mark.rule("PW-7.2-1")
+def test_a_bad_record_of_an_imported_order_is_quarantined_and_taken_over_by_its_replay(house, palletways_sim, conn):
+    number = palletways_sim.add(role="delivering", weight=640)
+    house.fetch(number)
+    [(one,)] = house.rows("SELECT id FROM consignments")
+    palletways_sim.change(number, overrides={"Weight": "700 kg"})
+    work_items.enqueue(conn, NETWORK, LOOK_UP, [one])
+    assert house.work() == {"parked": 1}
+    [reason] = house.parked()
+    assert "was quarantined (Weight: '700 kg' is not a number)" in reason
+    [bad] = quarantine.listed(conn)
+    quarantine.correct(conn, bad.id, bad.raw.replace("700 kg", "700"), "jo")
+
+    assert house.replay().updated == 1
+
+    assert house.held(one, "weight_kg") == (700,)
     assert quarantine.listed(conn) == []
+
+
+@pytest.mark.rule("PW-7.2-1", "PW-2.2-3")
+def test_what_the_network_shows_of_an_order_as_it_was_given_troubles_nobody(house, palletways_sim, fetch):
+    given = {
+        **FULL, "pallet_types": ["FULL", "HALF", "FULL"], "delivery_date": "2026-07-14",
+        "pickup": {**PICKUP, "name": "Acme Store 2", "street": "9 Quay", "postcode": "LE2 2BB", "contact": "Gate"},
+    }  # fmt: skip
+    where = {
+        "company": DELIVERY["name"], "lines": [DELIVERY["street"], DELIVERY["locality"]], "town": DELIVERY["town"],
+        "postcode": DELIVERY["postcode"], "contact": DELIVERY["contact"], "telephone": DELIVERY["phone"],
+    }  # fmt: skip
+    number = palletways_sim.add(
+        role="requesting", account="ACM001", bill_units={"HP": 1, "FP": 2}, weight=850, due_date="2026-07-14",
+        service=[["Delivery", "D", "PRE"]], delivery=where,
+    )  # fmt: skip
+    shown = house.reach(house.conn, "123").client.consignment(number)
+    addresses = shown["Depot"]["Account"]["Consignment"]["Address"]
+    palletways_sim.change(number, overrides={"Address": [one for one in addresses if one["Type"] == "Delivery"]})
+    one = house.order(number, **given)
+
+    house.work()
+
+    assert house.held(one, "registered") == (True,)
+    assert fetch("SELECT review_reason FROM orders") == [(None,)]
+    assert fetch("SELECT pallet_type FROM pallets ORDER BY number") == [("FULL",), ("HALF",), ("FULL",)]
+    assert fetch("SELECT name, street FROM stops WHERE kind = 'pickup'") == [("Acme Store 2", "9 Quay")]
 
 
 @pytest.mark.rule("PW-7.2-1", "PW-3-1")

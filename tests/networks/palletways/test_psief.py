@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from tests.networks.palletways.importing import House
 
 from palletflow.intake.file_drops import FolderDrop, Importer
 from palletflow.intake.file_import import import_file
@@ -161,6 +162,22 @@ def test_documented_positions_are_read_and_what_is_announced_is_looked_up(take, 
     ]
     [(first,), (second,)] = fetch("SELECT id FROM consignments ORDER BY id")
     assert work() == [("palletways", "look_up", str(first)), ("palletways", "look_up", str(second))]
+
+
+@pytest.mark.rule("PW-7.2-1", "PW-7.2-2")
+def test_the_look_up_tells_the_rest_of_what_was_announced(conn, dsn, plan, palletways_sim, take, fetch):
+    palletways_sim.add(
+        tracking_id="60000000017", depot="124", role="delivering", weight=640, bill_units={"FP": 1, "HP": 1},
+        delivery={"company": "Receiver Ltd", "lines": ["1 Road"], "town": "Town", "postcode": "ZZ1 1ZZ"},
+    )  # fmt: skip
+    take(file_of(line(delivery_depot="", lifts="", service="", surcharge="")))
+    house = House(conn, dsn, plan, palletways_sim)
+    assert house.work() == {"done": 1}
+    house.close()
+    assert fetch("SELECT our_roles, delivery_depot, weight_kg FROM consignments") == [(["delivery"], "124", 640)]
+    assert fetch("SELECT pallet_type FROM pallets ORDER BY number") == [("FULL",), ("HALF",)]
+    assert fetch("SELECT town FROM stops WHERE kind = 'delivery'") == [("Town",)]
+    assert fetch("SELECT count(*) FROM pallet_barcodes") == [(2,)]
 
 
 @pytest.mark.rule("PW-7.2-2")

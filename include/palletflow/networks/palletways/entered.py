@@ -77,7 +77,7 @@ def import_entered(
         in_a_row = 0
         with conn.transaction():
             batch = Batch(NETWORK, STREAM, depot, run, actor, read_at)
-            counts = counts.plus(fetch.take_in(conn, access.mapper, [record], batch))
+            counts = counts.plus(fetch.take_in(conn, access.mapper, record, batch))
     if failures:
         raise failures[0]
     return Entered(len(listed), waiting, len(known), *counts[1:])

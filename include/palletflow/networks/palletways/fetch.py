@@ -14,6 +14,7 @@ from palletflow.networks.palletways.settings import IMPORT
 from palletflow.networks.palletways.work import NETWORK, Access
 from palletflow.store import barcodes, consignments, customers, tracking
 from palletflow.store.connection import Connection
+from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.imports import Batch, Counts
 
 STREAM = "single_fetch"
@@ -43,7 +44,7 @@ def fetch_consignment(
     record = read(access.client, access.mapper, tracking_id.strip())
     customers.sync(conn, plan.customer_names(), plan.account_rows())
     with conn.transaction():
-        return take_in(conn, access.mapper, [record], Batch(NETWORK, STREAM, settings.depot, run, actor, read_at))
+        return take_in(conn, access.mapper, record, Batch(NETWORK, STREAM, settings.depot, run, actor, read_at))
 
 
 def read(client: PalletwaysClient, mapper: Mapper, tracking_id: str) -> Any:
@@ -66,27 +67,30 @@ def read(client: PalletwaysClient, mapper: Mapper, tracking_id: str) -> Any:
     return records[found.index(tracking_id)]
 
 
-def take_in(conn: Connection, mapper: Mapper, records: Sequence[Any], batch: Batch) -> Counts:
-    """Stores records by the import flow within the caller's transaction, once in it.
+def take_in(conn: Connection, mapper: Mapper, record: Any, batch: Batch) -> Counts:
+    """Stores a record by the import flow, within a transaction of the caller's that stores no other one.
 
     What callers gave of orders of their own stays [PW-7.2-1].
     """
-    intake = Intake(conn, NETWORK, mapper)
-    intake.add(records, batch.fetched_at)
+    number = mapper.key(record)
+    is_ours = any(facts.order_source != NETWORK for facts in _holders(conn, number))
+    translator = mapper.for_ours if is_ours else mapper
+    intake = Intake(conn, NETWORK, translator)
+    intake.add([record], batch.fetched_at)
     counts = intake.store(batch._replace(keeps_given=True))
-    _expect_barcodes(conn, mapper, records, batch)
+    consignment = translator.translate(record).consignment
+    if consignment:
+        _expect_barcodes(conn, number, consignment.barcodes, batch)
     return counts
 
 
-def _expect_barcodes(conn: Connection, mapper: Mapper, records: Sequence[Any], batch: Batch) -> None:
+def _holders(conn: Connection, number: str) -> list[ConsignmentFacts]:
+    return [consignments.facts(conn, due.consignment_id) for due in tracking.holders(conn, NETWORK, [number])]
+
+
+def _expect_barcodes(conn: Connection, number: str, codes: Sequence[str], batch: Batch) -> None:
     """The flow takes barcodes over with new routing; an order that had its routing from us gets them here."""
-    shown = {mapper.key(record): mapper.translate(record).consignment for record in records}
-    rows = []
-    for held in tracking.holders(conn, NETWORK, filter(None, shown)):
-        consignment = shown[held.tracking_number]
-        facts = consignments.facts(conn, held.consignment_id)
-        codes = consignment.barcodes if consignment else []
+    for facts in _holders(conn, number):
         if facts.registered and len(codes) == len(facts.pallets) and not any(one.barcode for one in facts.pallets):
-            rows += [(facts.id, pallet.number, code) for pallet, code in zip(facts.pallets, codes, strict=True)]
-    if rows:
-        barcodes.expect(conn, rows, batch.actor, f"{NETWORK} {batch.stream}")
+            rows = [(facts.id, pallet.number, code) for pallet, code in zip(facts.pallets, codes, strict=True)]
+            barcodes.expect(conn, rows, batch.actor, f"{NETWORK} {batch.stream}")

@@ -24,6 +24,7 @@ SOON = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
 HOUR, GIVEN_UP = timedelta(hours=1), timedelta(hours=24)
 NOT_KNOWN = "Palletways does not know the tracking ID {number}; correct it on the order, or try again"
 NOT_OURS = "Palletways shows us no part in {number} ({why}); correct the tracking ID on the order"
+FAULTY = "What Palletways shows of {number} cannot be taken over ({why}); try again once it is mended there or here"
 QUARANTINED = "What Palletways shows of {number} was quarantined ({why}): correct and replay it, then try again"
 TAKEN = "The tracking ID {number} is on order {order} already, which Palletways has as its consignment"
 
@@ -86,6 +87,9 @@ class LookUp:
         translated = access.mapper.translate(record)
         if translated.left_out:
             return NOT_OURS.format(number=number, why=translated.left_out.reason)
+        faults = "; ".join(fault.reason for fault in translated.faults)
+        if faults and facts.order_source != NETWORK:
+            return FAULTY.format(number=number, why=faults)  # a replay would not know what was given here
         customers.sync(conn, self._plan.customer_names(), self._plan.account_rows())
         with conn.transaction():
             network_lock.hold(conn, NETWORK)
@@ -94,9 +98,9 @@ class LookUp:
                 return None  # it was changed meanwhile, and the new one is asked for
             if translated.consignment:
                 twins.merge(conn, facts.id, NETWORK, number, ACTOR)
-            fetch.take_in(conn, access.mapper, [record], batch)
-        if translated.faults:
-            return QUARANTINED.format(number=number, why="; ".join(fault.reason for fault in translated.faults))
+            fetch.take_in(conn, access.mapper, record, batch)
+        if faults:
+            return QUARANTINED.format(number=number, why=faults)
         now = consignments.facts(conn, facts.id)
         return None if now.registered else TAKEN.format(number=number, order=self._holder(conn, number))
 

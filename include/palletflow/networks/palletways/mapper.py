@@ -177,8 +177,16 @@ class Mapper:
         """The tracking ID of a raw record, as far as one can be made out; "" otherwise."""
         return wire.tracking_id(record, self._pattern)
 
-    def translate(self, record: Any) -> Translated:
-        """A raw record, the manifest with one consignment, as a consignment or its faults."""
+    @property
+    def for_ours(self) -> "ForOurs":
+        """What translates records of orders that were entered here."""
+        return ForOurs(self)
+
+    def translate(self, record: Any, *, completes: bool = True) -> Translated:
+        """A raw record, the manifest with one consignment, as a consignment or its faults.
+
+        `completes`: the end that a consignment of our own customer leaves out is at his premises [PW-2.2-3].
+        """
         flat = wire.flat(record, self.template.aliases)
         if not flat:
             reason = "is no manifest with one consignment in it"
@@ -193,7 +201,7 @@ class Mapper:
         our_roles = roles(self._depots, *(read[depot] for depot in DEPOTS))
         if not our_roles:
             return Translated(None, [], warnings, False, self._not_ours(read))
-        consignment = self._built(read, our_roles, faults, warnings)
+        consignment = self._built(read, our_roles, faults, warnings, completes=completes)
         return Translated(None if faults else consignment, faults, warnings, False)
 
     def _not_ours(self, read: Mapping[str, Any]) -> Fault:
@@ -202,7 +210,13 @@ class Mapper:
         return Fault("NOT_OUR_DEPOT", "Depot.Number", f"{reason} ({', '.join(sorted(self._depots))})")
 
     def _built(
-        self, read: Mapping[str, Any], our_roles: list[str], faults: list[Fault], warnings: list[str]
+        self,
+        read: Mapping[str, Any],
+        our_roles: list[str],
+        faults: list[Fault],
+        warnings: list[str],
+        *,
+        completes: bool,
     ) -> Consignment:
         customer = self._customer(read["account"], our_roles, faults)
         types = self._pallet_types(read["pallet_types"], read["lifts"], faults, warnings)
@@ -223,7 +237,7 @@ class Mapper:
             "additional_fields": _additional(read, warnings),
             "pallet_types": types,
             "barcodes": _barcodes(read["barcodes"], len(types), warnings),
-            **self._stops(read, customer, our_roles, faults, warnings),
+            **self._stops(read, customer if completes and Role.REQUESTING in our_roles else "", faults, warnings),
         }
         return Consignment(*map(values.__getitem__, Consignment._fields))
 
@@ -256,23 +270,36 @@ class Mapper:
         return [*billed, *[billed[-1]] * (lifts - len(billed))][:lifts]
 
     def _stops(
-        self,
-        read: Mapping[str, Any],
-        customer: str,
-        our_roles: Sequence[str],
-        faults: list[Fault],
-        warnings: list[str],
+        self, read: Mapping[str, Any], of_customer: str, faults: list[Fault], warnings: list[str]
     ) -> dict[str, Address]:
-        """Both ends. The one that a consignment of our own customer leaves out is at his premises [PW-2.2-3]."""
+        """Both ends; `of_customer`: at whose premises the one is that is left out, "" when nobody can say."""
         found = {stop: _address(stop, read, warnings) for stop in ("pickup", "delivery")}
         named, silent = ("pickup", "delivery") if read["pw_type"].upper() == COLLECTION else ("delivery", "pickup")
         if not found[named].postcode:
             place = self.template.places[f"{named}_postcode"][0]
             faults.append(Fault("MISSING_VALUE", place, f"{place}: is required and is empty or absent"))
-        premises = self._premises.get(customer) if Role.REQUESTING in our_roles else None
+        premises = self._premises.get(of_customer)
         if premises and not any((found[silent].name, found[silent].street, found[silent].postcode)):
             found[silent] = premises
         return found
+
+
+class ForOurs:
+    """The mapper for orders that were entered here: who entered them has said where goods are fetched.
+
+    See palletflow.intake.flow.Translator.
+    """
+
+    def __init__(self, mapper: Mapper) -> None:
+        self._mapper, self.version = mapper, mapper.version
+
+    def key(self, record: Any) -> str:
+        """As the mapper."""
+        return self._mapper.key(record)
+
+    def translate(self, record: Any) -> Translated:
+        """As the mapper, but what the network leaves out stays out."""
+        return self._mapper.translate(record, completes=False)
 
 
 def _address(stop: str, read: Mapping[str, Any], warnings: list[str]) -> Address:
