@@ -5,11 +5,12 @@ for whoever needs to know the delivering depot.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from palletflow.deployment import Deployment
 from palletflow.network_errors import NetworkError, NotFound
 from palletflow.networks.palletways import fetch
+from palletflow.networks.palletways.tracking_ids import LOOKS
 from palletflow.networks.palletways.work import ACTOR, NETWORK, Access, Reach, asking_depot
 from palletflow.store import consignments, customers, network_lock, tracking, twins
 from palletflow.store.connection import Connection
@@ -19,9 +20,6 @@ from palletflow.work.flagged import ConnectionFlagged
 from palletflow.work.handling import Result, WorkItem
 
 STREAM = "look-up"
-# A tracking ID that is not known yet is asked for again so long after it was first wanted, then every hour.
-SOON = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
-HOUR, GIVEN_UP = timedelta(hours=1), timedelta(hours=24)
 NOT_KNOWN = "Palletways does not know the tracking ID {number}; correct it on the order, or try again"
 NOT_OURS = "Palletways shows us no part in {number} ({why}); correct the tracking ID on the order"
 FAULTY = "What Palletways shows of {number} cannot be taken over ({why}); try again once it is mended there or here"
@@ -30,11 +28,8 @@ TAKEN = "The tracking ID {number} is on order {order} already, which Palletways 
 
 
 def next_look(since: datetime, now: datetime) -> datetime | None:
-    """When to ask again for what has been wanted `since` and is not there; None when it is given up after a day."""
-    waited = now - since
-    if waited >= GIVEN_UP:
-        return None
-    return since + next((after for after in SOON if after > waited), HOUR * (waited // HOUR + 1))
+    """When to ask again for what has been wanted `since` and is not known; None when it is given up after a day."""
+    return next((since + after for after in LOOKS if since + after > now), None)
 
 
 class LookUp:
