@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+
+# Of dispatch.
+from tests.networks.palletways.dispatching import haulier  # noqa: F401
 from tests.networks.palletways.simulated import SimulatedPalletways
 
 # Of statuses and notes.

@@ -13,6 +13,7 @@ from palletflow.network_errors import NotFound, Rejected
 from palletflow.networks.palletways.errors import MethodUnavailable
 from palletflow.networks.palletways.form import read_form
 from palletflow.networks.palletways.mapper import preview
+from palletflow.networks.palletways.settings import CUSTOMER_KEY
 from palletflow.networks.palletways.work import ACTOR, DISPATCH, NETWORK, Reach
 from palletflow.store import activity, consignments, dispatch, orders, session_lock, work_items
 from palletflow.store.connection import Connection
@@ -67,7 +68,7 @@ class Canceller:
         if self._confirms:
             return Result(partial(_flag, facts, CONTACT))
         client = self._reach(conn, facts.requesting_depot or next(iter(self._ours))).client
-        if client.settings.key_kind != "customer":
+        if client.settings.key_kind != CUSTOMER_KEY:
             return Result(partial(_flag, facts, DEPOT_KEY))
         if not task.network_reference:
             return Result(partial(_flag, facts, NO_RESPONSE_ID))

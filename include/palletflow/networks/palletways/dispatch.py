@@ -17,16 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured, NetworkError, Rejected, UnknownOutcome
-from palletflow.networks.palletways import payload, record, rules
+from palletflow.networks.palletways import payload, record, rules, settings
 from palletflow.networks.palletways.errors import ValidationRefused
 from palletflow.networks.palletways.form import LAST_NUMBER, Form, read_form
 from palletflow.networks.palletways.mapper import preview
 from palletflow.networks.palletways.rules import Fault
-from palletflow.networks.palletways.tree import Tree, nodes, text
+from palletflow.networks.palletways.tree import Tree, text
 from palletflow.networks.palletways.work import ACTOR, CANCEL, LABEL, LOOK_UP, NETWORK, TRACKING_ID, Access, Reach
 from palletflow.store import consignments, dispatch, session_lock, work_items
 from palletflow.store.connection import Connection
@@ -34,7 +33,6 @@ from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import DispatchTask, RegisteredByOther
 from palletflow.work.handling import Result, WorkItem
 
-CAPABILITY = "dispatch"
 LEFT_TO_A_PERSON = (
     "Palletways may have stored the consignment, but does not show it. Choose 'look up now', or look for it in the "
     "portal; choose 'send again' to send it once more under the same reference"
@@ -114,8 +112,8 @@ class Dispatcher:
             access = self._reach(conn, depot)
         except Misconfigured as error:
             return None, error.detail
-        if CAPABILITY not in access.client.settings.capabilities:
-            return None, f"'{CAPABILITY}' is not among the capabilities of its connection"
+        if settings.DISPATCH not in access.client.settings.capabilities:
+            return None, f"'{settings.DISPATCH}' is not among the capabilities of its connection"
         return access, ""
 
     def _faults(
@@ -161,27 +159,22 @@ class Dispatcher:
             if case.task.sent_at is not None:
                 dispatch.not_accepted(conn, case.task)
             raise
-        stored = _stored(detail)
-        if not (stored.tracking_id or stored.response_id):
-            now = self._clock()
-            reason = "Palletways accepted it, but its answer has no ResponseID"
-            return Result(partial(self._store_unknown, case.task, reason, now), again_at=now)
-        return Result(partial(self._store_success, case.task, stored))
+        return Result(partial(self._store_success, case.task, _stored(detail)))
 
     def _next_number(self, conn: Connection) -> str:
         with conn.transaction():
             number = dispatch.next_consignment_number(conn, NETWORK, "", LAST_NUMBER)
-        return f"{self._form.number_prefix}{number}"
+        return f"{self._form.number_prefix}{number:07}"
 
     def _manifest(self, case: _Case, number: str) -> str:
-        facts, settings = case.facts, case.access.client.settings
+        facts = case.facts
         return payload.manifest(
             facts,
             self._form,
             account=rules.account(facts, self._accounts(facts)),
             number=number,
             reference=self._own_key(case),
-            depot_node=settings.manifest_depot_node,
+            depot_node=case.access.client.settings.manifest_depot_node,
             depot=facts.requesting_depot,
         )
 
@@ -257,7 +250,7 @@ class Dispatcher:
         """What Palletways shows with our reference and account, wherever it shows it [PW-7.1-7]."""
         client, key = case.access.client, self._own_key(case)
         account = rules.account(case.facts, self._accounts(case.facts)).casefold()
-        today = self._clock().astimezone(ZoneInfo(client.settings.timezone)).date()
+        today = self._clock().astimezone(client.settings.zone).date()
         for look in (
             partial(client.basics_by_reference, key),
             partial(client.basics_by_number, case.facts.consignment_number),
@@ -344,10 +337,8 @@ CHANGED = Fault(
 
 
 def _stored(detail: Tree) -> Stored:
-    """The first import detail [PW-2.2-15, PW-2.2-16]."""
-    for imported in nodes(detail, "ImportDetail"):
-        return Stored(text(imported, "TrackingID"), text(imported, "ResponseID"))
-    return Stored("", "")
+    """[PW-2.2-15, PW-2.2-16]"""
+    return Stored(text(detail, "ImportDetail", "TrackingID"), text(detail, "ImportDetail", "ResponseID"))
 
 
 def _refusals(error: ValidationRefused, form: Form) -> list[Fault]:

@@ -10,7 +10,7 @@ from functools import partial
 from palletflow.deployment import Deployment
 from palletflow.networks.palletways.dispatch import of_another
 from palletflow.networks.palletways.tree import text
-from palletflow.networks.palletways.work import ACTOR, LOOK_UP, NETWORK, Reach
+from palletflow.networks.palletways.work import ACTOR, LABEL, LOOK_UP, NETWORK, Reach
 from palletflow.store import consignments, dispatch, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import NoSuchConsignment
@@ -68,4 +68,5 @@ def _store(task: DispatchTask, tracking_id: str, conn: Connection) -> None:
     except RegisteredByOther as other:
         dispatch.warn(conn, task, [of_another(other).reason], ACTOR)
         return
-    work_items.enqueue(conn, NETWORK, LOOK_UP, [task.consignment_id])
+    for kind in (LOOK_UP, LABEL):
+        work_items.enqueue(conn, NETWORK, kind, [task.consignment_id])

@@ -1,0 +1,252 @@
+"""Orders through the real queue to the simulated Palletways: submitted once, numbered, labelled."""
+
+import pytest
+from tests.networks.dispatching import faults
+
+from palletflow.networks.palletways.dispatch import LEFT_TO_A_PERSON
+from palletflow.networks.palletways.work import DISPATCH, LABEL, TRACKING_ID
+
+MINUTE, HOUR = 60, 3600
+
+
+@pytest.mark.rule("PW-7-1", "PW-7.1-1", "PW-7.1-4", "PW-2.2-1", "PW-2.2-15", "PW-2.2-16")
+def test_an_order_is_validated_stored_released_numbered_and_labelled(haulier):
+    order = haulier.sent()
+
+    [held] = haulier.in_network(order)
+    task = haulier.task(order)
+    assert (task.state, haulier.fact(order, "registered")) == ("completed", True)
+    assert haulier.fact(order, "tracking_number") == held["tracking_id"]
+    assert (task.network_reference, held["released"]) == (held["response_id"], True)
+    assert [one["params"]["commit"] for one in haulier.sim.journal("createConsignment")] == ["no", "yes"]
+    [label] = haulier.labels(order)
+    assert (label.media_type, label.pallet_number) == ("application/pdf", None)
+    assert haulier.items(parked=False) == {}
+    assert haulier.items(parked=True) == {}
+
+
+@pytest.mark.rule("PW-7.1-5", "PW-3-5", "PW-3-6")
+def test_depots_hub_and_barcodes_come_from_the_network(haulier):
+    order = haulier.sent()
+    [held] = haulier.in_network(order)
+    assert haulier.fact(order, "delivery_depot") == held["delivery_depot"]
+    assert haulier.fact(order, "consignment_number") == "0000001"
+    barcodes = [barcode for barcode, _ in haulier.barcodes()]
+    assert len(barcodes) == 2
+    assert all(barcode in str(held["manifest"]) for barcode in barcodes)
+    assert haulier.review(order) is None, "what the network gives back of ours is no difference"
+
+
+@pytest.mark.rule("PW-7.1-4")
+def test_without_the_pre_flight_it_is_submitted_at_once(haulier):
+    haulier.settle(preflight=False)
+    haulier.sent()
+    assert [one["params"]["commit"] for one in haulier.sim.journal("createConsignment")] == ["yes"]
+
+
+@pytest.mark.rule("PW-7.1-4", "PW-2.2-1")
+def test_the_template_may_leave_it_outstanding(haulier):
+    haulier.template("dispatch: {confirm: false}\n" + TEMPLATE)
+    [held] = haulier.in_network(haulier.sent())
+    assert held["released"] is False
+
+
+@pytest.mark.rule("PW-7-1")
+def test_a_connection_without_the_capability_dispatches_nothing(haulier):
+    haulier.settle(capabilities=["photos_in"])
+    order = haulier.sent()
+    assert faults(haulier.task(order)) == {"requesting_depot": "PW-7-1"}
+    assert "capabilities" in haulier.task(order).faults[0]["reason"]
+    assert haulier.methods() == []
+
+
+@pytest.mark.rule("PW-7.1-2")
+def test_without_services_and_units_of_the_country_nothing_is_sent(haulier):
+    haulier.template("extra_fields: []\n")
+    order = haulier.sent()
+    assert faults(haulier.task(order))["order"] == "PW-7.1-2"
+    assert haulier.methods() == []
+
+
+@pytest.mark.rule("PW-7.1-3", "PW-2.2-13", "PW-2.2-5")
+def test_pallet_names_become_billing_units(haulier):
+    order = haulier.sent(pallet_types=["FULL", "LARGE", "HALF", "QUARTER", "MINI", "MINI"])
+    [held] = haulier.in_network(order)
+    units = {"FP": "1", "LP": "1", "HP": "1", "QP": "1", "MQP": "2"}
+    for unit, amount in units.items():
+        assert f"<BillUnit><Type>{unit}</Type><Amount>{amount}</Amount></BillUnit>" in held["payload"]
+    assert "<Lifts>6</Lifts><Weight>640.00</Weight>" in held["payload"]
+
+
+@pytest.mark.rule("PW-7.1-5", "PW-3-2")
+def test_a_tracking_id_that_comes_late_is_asked_for_by_response_id(haulier):
+    haulier.sim.switch(tracking_delay_s=16 * MINUTE)
+    order = haulier.sent()
+    task = haulier.task(order)
+    assert (task.state, haulier.fact(order, "tracking_number")) == ("completed", None)
+    assert task.network_reference
+    assert haulier.items(parked=False).keys() == {
+        (kind, str(haulier.consignment(order))) for kind in (TRACKING_ID, LABEL)
+    }
+
+    haulier.later(MINUTE + 1, 4 * MINUTE, 10 * MINUTE)
+    assert haulier.methods().count("conStatusById") == 3
+    assert haulier.fact(order, "tracking_number") is None
+    haulier.later(15 * MINUTE)
+
+    [held] = haulier.in_network(order)
+    assert haulier.fact(order, "tracking_number") == held["tracking_id"] != task.network_reference
+    assert haulier.fact(order, "delivery_depot") == held["delivery_depot"]
+    assert len(haulier.labels(order)) == 1
+
+
+@pytest.mark.rule("PW-7.1-5")
+def test_a_tracking_id_that_never_comes_is_left_to_a_person_after_a_day(haulier):
+    haulier.sim.switch(tracking_delay_s=10 * 24 * HOUR)
+    order = haulier.sent()
+    haulier.later(MINUTE + 1, 4 * MINUTE, 10 * MINUTE, 15 * MINUTE, *[HOUR] * 25)
+    why = haulier.items(parked=True)[TRACKING_ID, str(haulier.consignment(order))] or ""
+    assert "24 hours" in why
+    assert haulier.task(order).network_reference in why
+    assert haulier.state(order) == "completed"
+
+
+@pytest.mark.rule("PW-2.2-17", "PW-2.2-18")
+def test_a_refused_field_is_shown_as_ours_and_mended(haulier):
+    order = haulier.sent(account="NONE99")
+    task = haulier.task(order)
+    assert task.state == "failed"
+    assert task.sent_at is None, "never created is another thing than refused after it was sent"
+    assert {"account"} == {fault["field"] for fault in task.faults}
+    assert all(fault["code"].startswith("ERROR_") for fault in task.faults)
+    assert haulier.submissions() == []
+
+    haulier.change(order, "account", "ACM001")
+    haulier.complete(order)
+    haulier.work()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.in_network(order)) == 1
+
+
+@pytest.mark.rule("PW-7.1-9")
+def test_never_created_and_failed_on_the_road_are_different_states(haulier):
+    never = haulier.sent(weight_kg=None)
+    created = haulier.sent()
+    assert (haulier.state(never), haulier.fact(never, "lifecycle_status")) == ("failed", "CREATED")
+    haulier.change(created, "lifecycle_status", "CANCELLED")
+    assert (haulier.state(created), haulier.task(created).faults) == ("completed", [])
+
+
+@pytest.mark.rule("PW-7.1-6")
+def test_the_reference_is_our_own_key_and_is_committed_before_the_call(haulier):
+    first, second = haulier.sent(), haulier.sent()
+    keys = [haulier.task(order).transaction_number for order in (first, second)]
+    assert keys == [f"PLF{haulier.consignment(order)}-1" for order in (first, second)]
+    assert [len(haulier.sim.held(reference=key)) for key in keys] == [1, 1]
+    history = haulier.history(first)
+    assert history.index("sending begun") < history.index("dispatched")
+
+
+@pytest.mark.rule("PW-7.1-6", "PW-7.1-7")
+def test_what_was_stored_though_its_answer_was_lost_is_adopted(haulier):
+    haulier.sim.switch(commit_then_drop="on")
+    order = haulier.sent()
+    haulier.sim.switch(commit_then_drop="off")
+    haulier.play_out()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.in_network(order)) == 1
+    assert len(haulier.submissions()) == 1
+    assert len(haulier.labels(order)) == 1
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_it_is_looked_for_by_reference_then_number_then_among_the_days(haulier):
+    order = lost(haulier)
+    asked = [one["method"] for one in haulier.sim.journal() if one["method"].startswith("con")]
+    assert asked == ["conStatusByCustRef", "conStatusByConNo", "consEntered"]
+    assert haulier.state(order) == "unknown"
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_what_was_not_stored_is_sent_again_after_two_empty_rounds_two_minutes_apart(haulier):
+    order = lost(haulier)
+    haulier.later(MINUTE)
+    assert haulier.methods().count("conStatusByCustRef") == 1
+    haulier.later(MINUTE + 1)
+    assert haulier.methods().count("conStatusByCustRef") == 2
+    haulier.play_out()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.in_network(order)) == 1
+    assert len(haulier.submissions()) == 2
+    references = {haulier.task(order).transaction_number}
+    assert len(references) == 1
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_one_that_is_lost_twice_is_left_to_a_person(haulier):
+    order = lost(haulier)
+    lose(haulier)
+    haulier.later(2 * MINUTE + 1)
+    haulier.play_out()
+    assert haulier.items(parked=True) == {(DISPATCH, str(haulier.consignment(order))): LEFT_TO_A_PERSON}
+    find(haulier)
+    haulier.send_again(order)
+    haulier.play_out()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.in_network(order)) == 1
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_another_accounts_consignment_of_our_reference_is_not_adopted(haulier):
+    order = lost(haulier)
+    haulier.sim.add(reference=haulier.task(order).transaction_number, account="FOX002")
+    haulier.play_out()
+    accounts = sorted(one["account"] for one in haulier.in_network(order))
+    assert accounts == ["ACM001", "FOX002"]
+    assert haulier.fact(order, "tracking_number") in [
+        one["tracking_id"] for one in haulier.in_network(order) if one["account"] == "ACM001"
+    ]
+
+
+def test_an_order_that_was_changed_while_its_outcome_is_unknown_is_not_sent_as_another(haulier):
+    order = lost(haulier)
+    haulier.change(order, "weight_kg", 700)
+    haulier.play_out()
+    task = haulier.task(order)
+    assert task.state == "failed"
+    assert faults(task) == {"order": "CHANGED"}
+    assert len(haulier.submissions()) == 1
+
+
+@pytest.mark.rule("PW-3-1")
+def test_an_order_with_a_tracking_id_is_not_dispatched_but_looked_up(haulier):
+    tracking_id = haulier.sim.add(depot="123")
+    order = haulier.order(tracking_number=tracking_id)
+    haulier.dispatch(order)
+    haulier.work(DISPATCH)
+    assert faults(haulier.task(order))["tracking_number"] == "PW-3-1"
+    assert haulier.submissions() == []
+
+
+def lose(haulier) -> None:
+    """From now on a submission does not arrive, and nothing says so."""
+    haulier.settle(preflight=False)
+    haulier.sim.switch(hang={"createConsignment": True})
+
+
+def find(haulier) -> None:
+    haulier.sim.switch(hang="off")
+
+
+def lost(haulier) -> int:
+    """An order whose submission did not arrive, looked for once."""
+    lose(haulier)
+    order = haulier.sent()
+    find(haulier)
+    return order
+
+
+TEMPLATE = """
+services: {PRE: {group: D, code: PRE}}
+bill_units: {FULL: FP, HALF: HP}
+"""
