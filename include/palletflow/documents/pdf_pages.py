@@ -5,6 +5,7 @@ pypdf the text of a page that has some (docs/adr/0010). Scripts, actions and emb
 """
 
 import io
+from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple, cast
 
 import pikepdf
@@ -19,9 +20,10 @@ VECTORS = frozenset(("S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "sh"))
 # What is read of a page's contents; all other operators are passed over unread.
 OPERATORS = " ".join(("Do", "BI", "ID", "EI", *sorted(TEXT | VECTORS)))
 JPEG_FILTER = "/DCTDecode"
-# What a page that is kept as a PDF takes with it, and what is taken out of everything below it.
-PAGE_KEYS = ("/MediaBox", "/CropBox", "/Rotate", "/Resources", "/Contents", "/UserUnit")
-UNWANTED_KEYS = ("/AA", "/A", "/AF", "/Alternates", "/Annots", "/EF", "/JS", "/Metadata", "/OPI", "/PieceInfo", "/Ref")
+# What a page that is kept as a PDF takes with it, and what the pictures and forms it draws leave behind.
+PAGE_KEYS = ("/MediaBox", "/CropBox", "/Rotate", "/Contents", "/UserUnit")
+RESOURCE_KEYS = ("/ColorSpace", "/ExtGState", "/Font", "/Pattern", "/Shading", "/XObject")
+UNWANTED_KEYS = ("/AF", "/Alternates", "/Metadata", "/OPI", "/PieceInfo", "/Properties", "/Ref")
 # Kinds of picture that nobody here decodes, as against damaged ones.
 FOREIGN = (
     NotImplementedError,
@@ -31,6 +33,10 @@ FOREIGN = (
 )
 # How qpdf says that it had to guess where things are.
 DAMAGED = "file is damaged"
+
+
+# A picture as a page draws it: by name, or written into its contents. Nothing of it is decoded yet.
+Drawn = Stream | PdfInlineImage
 
 
 class Unreadable(Exception):
@@ -44,7 +50,7 @@ class Unreadable(Exception):
 class Contents(NamedTuple):
     """What is drawn on a page: its pictures in order, each once, and whether there is text or any other drawing."""
 
-    images: list[PdfImage | PdfInlineImage]
+    images: list[Drawn]
     text: bool
     drawn: bool
 
@@ -73,11 +79,10 @@ def contents(page: Page) -> Contents:
     return _drawn(page.obj, page.obj.get("/Resources", Dictionary()), found, set())
 
 
-def held_images(page: Page) -> list[PdfImage | PdfInlineImage]:
+def held_images(page: Page) -> list[Drawn]:
     """The pictures that a page may draw, in no order that says anything."""
-    resources = page.obj.get("/Resources", Dictionary())
-    held = resources.get("/XObject", Dictionary())
-    return [PdfImage(one) for one in held.values() if isinstance(one, Stream) and one.get("/Subtype") == Name.Image]
+    held = page.obj.get("/Resources", Dictionary()).get("/XObject", Dictionary())
+    return [one for one in held.values() if isinstance(one, Stream) and one.get("/Subtype") == Name.Image]
 
 
 def turn(page: Page) -> int:
@@ -100,35 +105,45 @@ def text(pdf: Pdf, page: Page) -> str:
 
 def alone(pdf: Pdf, page: Page) -> bytes:
     """The page as a PDF of its own: what is drawn on it, and no annotation, action, script or embedded file."""
-    kept = {key: page.obj[key] for key in PAGE_KEYS if key in page.obj}
+    resources = page.obj.get("/Resources", Dictionary())
+    kept = _only(page.obj, PAGE_KEYS) | {"/Type": Name.Page, "/Resources": Dictionary(_only(resources, RESOURCE_KEYS))}
     with Pdf.new() as single:
-        single.pages.append(Page(single.copy_foreign(pdf.make_indirect(Dictionary({"/Type": Name.Page, **kept})))))
+        single.pages.append(Page(single.copy_foreign(pdf.make_indirect(Dictionary(kept)))))
         for held in single.objects:
-            if isinstance(held, Dictionary | Stream):
-                for key in UNWANTED_KEYS:
-                    if key in held:
-                        del held[key]
+            if isinstance(held, Stream):
+                for owner in (held, held.get("/Resources", Dictionary())):
+                    for key in UNWANTED_KEYS:
+                        if key in owner:
+                            del owner[key]
         out = io.BytesIO()
         single.save(out)
         return out.getvalue()
 
 
-def picture(image: PdfImage | PdfInlineImage, saver: Saver, page: int, angle: int) -> Picture:
+def size(drawn: Drawn) -> tuple[int, int]:
+    """Width and height of a picture in pixels, as the PDF gives them. Raises whatever a damaged one does."""
+    if isinstance(drawn, PdfInlineImage):
+        return drawn.width, drawn.height
+    return int(drawn.Width), int(drawn.Height)
+
+
+def picture(drawn: Drawn, saver: Saver, page: int, angle: int) -> Picture:
     """One picture of a page that is turned by `angle`. Raises TooLarge, Unsupported, whatever a damaged one does."""
-    jpeg = _jpeg(image)
+    image, jpeg = _loaded(drawn, saver)
     if jpeg is not None:
         # Pillow reads four colours the way Adobe's programs write them, and a PDF says so where they are.
-        negative = not _inverted(image)
-        return saver.jpeg(jpeg, page, turn=angle, negative=negative)
-    return saver.png(_image(image, saver), page, turn=angle)
+        return saver.jpeg(jpeg, page, turn=angle, negative=not _inverted(image))
+    return saver.png(_decoded(image), page, turn=angle)
 
 
-def decoded(image: PdfImage | PdfInlineImage, saver: Saver) -> Image.Image:
+def decoded(drawn: Drawn, saver: Saver) -> Image.Image:
     """One picture of a page, not saved. Raises as `picture` does."""
-    jpeg = _jpeg(image)
-    if jpeg is not None:
-        return saver.open(io.BytesIO(jpeg), "JPEG")
-    return _image(image, saver)
+    image, jpeg = _loaded(drawn, saver)
+    return _decoded(image) if jpeg is None else saver.open(io.BytesIO(jpeg), "JPEG")
+
+
+def _only(held: Object, keys: Sequence[str]) -> dict[str, Object]:
+    return {key: held[key] for key in keys if key in held}
 
 
 def _drawn(holder: Object, resources: Object, found: Contents, seen: set[tuple[int, int]]) -> Contents:
@@ -147,24 +162,29 @@ def _drawn(holder: Object, resources: Object, found: Contents, seen: set[tuple[i
                 continue
             seen.add(named.objgen)
             if named.Subtype == Name.Image:
-                found.images.append(PdfImage(cast(Stream, named)))
+                found.images.append(cast(Stream, named))
             elif named.Subtype == Name.Form:
                 found = _drawn(named, named.get("/Resources", resources), found, seen)
     return found
 
 
-def _jpeg(image: PdfImage | PdfInlineImage) -> bytes | None:
-    """The bytes of a picture's JPEG stream; None for all other kinds."""
+def _loaded(drawn: Drawn, saver: Saver) -> tuple[PdfImage | PdfInlineImage, bytes | None]:
+    """A picture, and the bytes of its JPEG stream; None for all other kinds."""
+    # Before a picture is touched: one of JPEG 2000 is decoded by looking at it.
+    saver.check(*size(drawn))
+    try:
+        image = PdfImage(drawn) if isinstance(drawn, Stream) else drawn
+    except FOREIGN as error:
+        raise Unsupported(reason(error)) from error
     if image.filters[-1:] != [JPEG_FILTER]:
-        return None
-    if len(image.filters) == 1 and isinstance(image, PdfImage):
-        return image.obj.read_raw_bytes()
+        return image, None
+    if len(image.filters) == 1 and isinstance(drawn, Stream):
+        return image, drawn.read_raw_bytes()
     held = io.BytesIO()
-    return held.getvalue() if image.extract_to(stream=held) == ".jpg" else None
+    return image, held.getvalue() if image.extract_to(stream=held) == ".jpg" else None
 
 
-def _image(image: PdfImage | PdfInlineImage, saver: Saver) -> Image.Image:
-    saver.check(image.width, image.height)
+def _decoded(image: PdfImage | PdfInlineImage) -> Image.Image:
     try:
         return image.as_pil_image(apply_mask=False)
     except FOREIGN as error:

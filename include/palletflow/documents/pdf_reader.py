@@ -6,7 +6,7 @@ Rules: docs/contracts/palletways.md, section 5, "Splitting" and "Never stored as
 import re
 from typing import BinaryIO
 
-from pikepdf import Page, Pdf, PdfImage, PdfInlineImage
+from pikepdf import Page, Pdf
 
 from palletflow.documents import pdf_pages
 from palletflow.documents.photo_answer import ERROR_PAGE, LABEL_LIKE, MALFORMED, NOT_A_PHOTO, Wanted
@@ -75,11 +75,11 @@ class PdfReader(Reader):
             self._fault(MALFORMED, f"page {number}: {warning}")
         return found
 
-    def _smaller_side(self, image: PdfImage | PdfInlineImage, number: int) -> int:
+    def _smaller_side(self, drawn: pdf_pages.Drawn, number: int) -> int:
         """Of a picture, in pixels; 0 where that cannot be read, which is told of."""
         side = 0
         with self._reporting(f"a picture of page {number}"):
-            side = min(image.width, image.height)
+            side = min(pdf_pages.size(drawn))
         return side  # noqa: RET504 - 0 where that failed
 
     def _without_photo(self, found: pdf_pages.Contents, words: str, small: bool, number: int) -> None:
