@@ -70,7 +70,9 @@ def checked(data: bytes, settings: UploadSettings) -> Sendable | Refusal:
             data, media_type = _as_jpeg(only), media.JPEG
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             return Refusal(UNREADABLE_FILE, f"the {_called(media_type)} cannot be made a JPEG: {error}")
-    return Sendable(data, media_type, photos.prints(data, limits))
+    # Of a PDF the reader may have left out what is no photo to it.
+    prints = photos.prints(data, limits) if media_type == media.PDF else [one.fingerprint for one in found.photos]
+    return Sendable(data, media_type, prints)
 
 
 def _as_jpeg(data: bytes) -> bytes:
