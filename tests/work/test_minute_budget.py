@@ -74,7 +74,7 @@ class House:
 
     def pass_s(self, seconds):
         """What is stored is so much longer ago."""
-        earlier = f"interval '{seconds} s'"
+        earlier = f"make_interval(secs => {seconds:f})"
         moved = [f"{name} = {name} - {earlier}" for name in TIMES]
         moved += [f"{name} = ARRAY(SELECT start - {earlier} FROM unnest({name}) AS start)" for name in LISTS]
         self.conn.execute(f"UPDATE call_windows SET {', '.join(moved)}".encode())
