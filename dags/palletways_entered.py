@@ -21,7 +21,7 @@ with DAG(
     "palletways_entered",
     schedule=CronTriggerTimetable("30 19 * * *", timezone="UTC"),
     doc_md=__doc__,
-    tags=["palletways", "import"],
+    tags=["palletways", "import", "first-run"],
     **dag_settings(deadline=timedelta(minutes=60)),
 ):
 

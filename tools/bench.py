@@ -20,7 +20,9 @@ import requests
 from bench_dispatch import dispatch_figures
 from bench_files import file_figures
 from bench_nexus import nexus_figures, scan_figures
+from bench_photos import photo_figures
 from bench_queue import queue_figures
+from bench_uploads import upload_figures
 from figures import Figure, expect, timed
 from palletflow import deployment
 from palletflow.networks.palletforce import settings
@@ -177,7 +179,7 @@ def parse_figure() -> Figure:
 
 
 def main() -> None:
-    """Measures and prints the table; arguments name parts of it: pull, files, queue, dispatch, nexus, scans, dags."""
+    """Measures and prints the table; arguments name parts of it, those below."""
     parts: dict[str, Callable[[], list[Figure]]] = {
         "pull": lambda: [*pull_figures(0), *pull_figures(DISTANCE_S)],
         "files": file_figures,
@@ -185,6 +187,8 @@ def main() -> None:
         "dispatch": dispatch_figures,
         "nexus": nexus_figures,
         "scans": scan_figures,
+        "photos": photo_figures,
+        "uploads": upload_figures,
         "dags": lambda: [parse_figure()],
     }
     figures = [figure for name in sys.argv[1:] or parts for figure in parts[name]()]

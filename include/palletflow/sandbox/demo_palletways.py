@@ -82,11 +82,7 @@ class _Walk:
         for count, after_s in enumerate(PHOTOS_AFTER_S, 1):
             self._control("clock", {"advance_s": after_s - moved_s})
             moved_s = after_s
-            until(
-                self._house,
-                f"{tracking_id}: {count} photos",
-                lambda count=count: len(self._documents(order, "PHOTO")) >= count,
-            )
+            self._until_photos(order, count)
         [held] = self._held(tracking_id)
         shown = {photo["sha256"] for photo in held["photos"]}
         found = [photo["sha256"] for photo in self._documents(order, "PHOTO")]
@@ -94,6 +90,9 @@ class _Walk:
         yield Line(POLL, "consignments DELIVERED", 1, int(delivered))
         yield Line(DOWNLOAD, "photos, each stored once", len(shown), len(found))
         yield Line(DOWNLOAD, "... with the bytes of the network", len(shown), len(shown & set(found)))
+
+    def _until_photos(self, order: str, count: int) -> None:
+        until(self._house, f"photo {count} of {order}", lambda: len(self._documents(order, "PHOTO")) >= count)
 
     def photos_out(self) -> Iterator[Line]:
         order, tracking_id = self._imported("delivering")

@@ -180,8 +180,8 @@ class DispatchTask(NamedTuple):
     stopped before any call and `failed` with a time means refused by the network. `lookups` found nothing so far and
     the next is due at `lookup_at`. `resent`: the one re-send that needs no person is used. `send_again`: a re-send is
     asked for. `opted_out`: notifications are left out. `faults`: [{"code", "field", "reason", "remedy"}].
-    `sent_digest`: of what was last sent, where its network wants to know it again. `network_reference`: what the network
-    calls the sending it took, where that is not the tracking number; "" else.
+    `sent_digest`: of what was last sent, where its network wants to know it again. `network_reference`: what the
+    network calls the sending it took, where that is not the tracking number; "" else.
     """
 
     consignment_id: int

@@ -42,7 +42,7 @@ class ServedFiles:
             published=self.published.append,
             replaced=self.replaced.append,
         )
-        self.servers = FileServers(self.received)
+        self.servers = FileServers(self.received, ftp=0, ftps=0, sftp=0)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()

@@ -115,7 +115,9 @@ def test_curl_uploads_and_renames(files, tmp_path, server):
     photo.write_bytes(PHOTO)
     ca.write_text(ca_pem(), encoding="ascii")
     url = f"ftp://{USER}:{UPLOAD_PASSWORD}@{HOST}:{files.servers.ports[server]}/{NAME}.part"
-    protected = ["--ssl-reqd", "--cacert", str(ca)] if server == "ftps" else []
+    # With TLS 1.3 this client may close before it has read the server's session tickets; that resets the connection, and
+    # what is on the way gets lost.
+    protected = ["--ssl-reqd", "--cacert", str(ca), "--tls-max", "1.2"] if server == "ftps" else []
 
     done = subprocess.run(
         [shutil.which("curl"), "-sS", "-T", str(photo), "-Q", f"-RNFR {NAME}.part", "-Q", f"-RNTO {NAME}", *protected,
@@ -268,6 +270,17 @@ def test_ftps_refuses_a_data_connection_that_resumes_no_tls_session(files):
     assert files.stored() == {}
 
 
+def test_over_ftps_a_transfer_that_breaks_off_is_not_called_complete(files):
+    with ftps(files) as client:
+        data = client.transfercmd(f"STOR {NAME}.part")
+        data.sendall(PHOTO)
+        socket.socket.shutdown(data, socket.SHUT_WR)  # without TLS's own goodbye
+        with pytest.raises(ftplib.error_temp, match="426"):
+            client.voidresp()
+        data.close()
+    assert files.stored() == {f"{NAME}.part": PHOTO}
+
+
 def test_the_plain_server_knows_nothing_of_tls(files):
     with pytest.raises(ftplib.error_perm, match="500"), ftp(files) as client:
         client.sendcmd("AUTH TLS")
@@ -324,14 +337,16 @@ def test_the_servers_listen_on_the_ports_asked_for_and_free_them_at_the_end(file
         finally:
             await servers.stop()
 
-    any_free = asyncio.run(serve())
+    any_free = asyncio.run(serve(ftp=0, ftps=0, sftp=0))
     assert len(set(any_free.values())) == 3
     assert asyncio.run(serve(**any_free)) == any_free
+    assert asyncio.run(serve(sftp=0)).keys() == {"sftp"}
+    assert asyncio.run(serve()) == {}
 
 
 def test_a_port_that_is_taken_is_an_error_and_leaves_none_of_the_others_listening(files):
     with socket.create_server((HOST, 0)) as taken:
-        servers = FileServers(files.received, sftp=taken.getsockname()[1])
+        servers = FileServers(files.received, ftp=0, sftp=taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             asyncio.run(servers.start())
     assert servers.ports == {}

@@ -31,6 +31,8 @@ def sandbox_connections(base_url: str, *, ftp: int = 2121, ftps: int = 2122, sft
                 "api2_base": f"{base_url}/",
                 "portal_base": f"{base_url}/api/",
                 "capabilities": _CAPABILITIES,
+                # What customers enter is what arrives by itself.
+                "import_cons_entered": True,
             },
         }
         for key, owner in KEYS.items()

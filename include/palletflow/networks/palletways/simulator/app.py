@@ -51,8 +51,8 @@ def create_app(
     ``seed`` decides all sample data. ``now`` (with an offset) freezes the clock at that instant, to be moved by
     ``POST /_sim/clock``; None lets it run with real time. ``traffic`` off starts with no consignments at all, and none
     moves by itself. ``ftp``, ``ftps`` and ``sftp`` are the ports of the file servers, which listen at ``bind`` as long
-    as the application runs; None = any free one, told by ``GET /_sim/files/servers``. Equal seed, clock and requests
-    give equal answers. Raises ValueError when ``now`` has no offset.
+    as the application runs; 0 = any free one, told by ``GET /_sim/files/servers``, None = it is not served. Equal seed,
+    clock and requests give equal answers. Raises ValueError when ``now`` has no offset.
     """
     simulation = Simulation(seed=seed, now=None if now is None else aware(now), traffic=traffic)
     simulation.file_servers = servers = FileServers(simulation.received, bind=bind, ftp=ftp, ftps=ftps, sftp=sftp)

@@ -1,12 +1,15 @@
-"""The three file servers together."""
+"""The file servers together."""
 
 import asyncio
 import socket
+from typing import TYPE_CHECKING
 
 from ..received import Received
-from .ftp import FtpThread
 from .sessions import Sessions
 from .sftp import SftpServer
+
+if TYPE_CHECKING:
+    from .ftp import FtpThread
 
 
 class FileServers:
@@ -21,30 +24,39 @@ class FileServers:
         ftps: int | None = None,
         sftp: int | None = None,
     ) -> None:
-        """``bind``: the address to listen on; then a port for each server, None = any free one."""
+        """``bind``: the address to listen on; then a port for each server: 0 = any free one, None = it is not served."""
         self.sessions = Sessions()
         self.ports: dict[str, int] = {}
         self._received = received
         self._bind = bind
-        self._wanted = {"ftp": ftp, "ftps": ftps, "sftp": sftp}
+        wanted = {"ftp": ftp, "ftps": ftps, "sftp": sftp}
+        self._wanted = {name: port for name, port in wanted.items() if port is not None}
+        self._sftp: SftpServer | None = None
+        self._ftp: FtpThread | None = None
 
     async def start(self) -> None:
-        """Listen on all three ports, which ``ports`` tells from now on. Raises OSError for a port that is taken."""
+        """Listen on the ports, which ``ports`` tells from now on. Raises OSError for a port that is taken."""
         sockets: dict[str, socket.socket] = {}
         try:
             for name, port in self._wanted.items():
-                sockets[name] = socket.create_server((self._bind, port or 0))
+                sockets[name] = socket.create_server((self._bind, port))
         except OSError:
             for listening in sockets.values():
                 listening.close()
             raise
         self.ports = {name: listening.getsockname()[1] for name, listening in sockets.items()}
-        self._sftp = SftpServer(self._received, self.sessions, sockets.pop("sftp"))
-        self._sftp.start()
-        self._ftp = FtpThread(self._received, self.sessions, sockets)
-        self._ftp.start()
+        if "sftp" in sockets:
+            self._sftp = SftpServer(self._received, self.sessions, sockets.pop("sftp"))
+            self._sftp.start()
+        if sockets:
+            from .ftp import FtpThread  # its library is not there where no FTP is served
+
+            self._ftp = FtpThread(self._received, self.sessions, sockets)
+            self._ftp.start()
 
     async def stop(self) -> None:
         """End the servers and all their connections."""
-        await self._sftp.stop()
-        await asyncio.to_thread(self._ftp.stop)
+        if self._sftp:
+            await self._sftp.stop()
+        if self._ftp:
+            await asyncio.to_thread(self._ftp.stop)
