@@ -30,10 +30,8 @@ UPDATE photo_windows
 SET found = found OR %(found)s, state = CASE WHEN state = 'none' AND %(found)s THEN 'found' ELSE state END
 WHERE consignment_id = %(id)s
 """
-STARTED = """
-INSERT INTO photo_starts AS held (connection, started_at) VALUES (%s, %s)
-ON CONFLICT (connection) DO UPDATE SET started_at = held.started_at RETURNING started_at
-"""
+START = "INSERT INTO photo_starts (connection, started_at) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+STARTED = "SELECT started_at FROM photo_starts WHERE connection = %s"
 # One statement, so that of two who ask at the same time one is let through.
 ASK = """
 INSERT INTO photo_asks AS held (network, tracking_number, asked_at) VALUES (%(network)s, %(number)s, %(at)s)
@@ -101,7 +99,8 @@ def skip(conn: Connection, consignment_id: int) -> None:
 
 def started(conn: Connection, connection: str, at: datetime) -> datetime:
     """Since when a connection looks for photos by itself: the moment that the first such call gave as `at`."""
-    [(held,)] = conn.execute(STARTED, (connection, at)).fetchall()
+    conn.execute(START, (connection, at))
+    [(held,)] = conn.execute(STARTED, (connection,)).fetchall()
     return held  # type: ignore[no-any-return]
 
 

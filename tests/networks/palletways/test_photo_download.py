@@ -449,8 +449,10 @@ def test_another_binary_goes_into_quarantine(house):
 def test_a_pdf_that_is_no_photos_goes_into_quarantine(house, fault, reason):
     house.sim.switch(pdf_fault=fault)
     one = house.delivered(("door", 0))
-    house.play_out()
     number = house.tracking_id(one)
+    house.work()
+    assert len(house.alerts()) == 1
+    house.play_out()
     assert house.documents(one) == []
     [kept] = [kept for kept in house.quarantined() if kept.method == "podimages@portal"]
     assert (kept.reason, kept.tracking_number, kept.network) == (reason, number, NETWORK)
@@ -575,6 +577,19 @@ def test_an_outage_loses_nothing(house, fault):
         house.advance(HOUR)
     house.work()
     assert (len(house.documents(one)), house.state(one), house.waiting(), house.parked()) == (1, "found", {}, {})
+
+
+@pytest.mark.rule("PW-5-16", "PW-5-13")
+def test_an_outage_of_a_night_parks_nothing(house):
+    one = house.delivered(("door", 0))
+    house.sim.switch(http_code={"podimages": 500})
+    for _ in range(30):
+        house.work()
+        house.advance(HOUR / 2)
+    assert house.parked() == {}
+    house.sim.switch(http_code="off")
+    house.work()
+    assert (len(house.documents(one)), house.state(one), house.waiting()) == (1, "found", {})
 
 
 @pytest.mark.rule("PW-8-16")
