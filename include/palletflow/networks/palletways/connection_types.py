@@ -63,4 +63,64 @@ WEB_SERVICES: dict[str, Any] = {
         },
     },
 }
-CONNECTION_TYPES: list[dict[str, Any]] = [WEB_SERVICES]
+# Of every connection that photos are uploaded through.
+UPLOADS: dict[str, Any] = {
+    "upload_enabled_at": {
+        "label": "Uploads from",
+        "description": "Photos added since then are uploaded, e.g. 2026-07-13T09:00:00+01:00; empty = none.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "remote_dir": {
+        "label": "Folder",
+        "description": "Where all files go; it must be there (/).",
+        "schema": {"type": ["string", "null"]},
+    },
+    "name_template": {
+        "label": "File names",
+        "description": "Only if they are not {tracking_id}_{n}.{ext}",
+        "schema": {"type": ["string", "null"]},
+    },
+}
+ACTIVE: dict[str, Any] = {
+    "active": {
+        "label": "Active FTP",
+        "description": "The server connects to us for data; only where nothing else works.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+}
+CA_BUNDLE: dict[str, Any] = {
+    "ca_bundle": {
+        "label": "Authority of the certificate",
+        "description": "Path or PEM text; empty = those the system trusts.",
+        "schema": {"type": ["string", "null"]},
+    },
+}
+HOST_KEY: dict[str, Any] = {
+    "host_key": {
+        "label": "Host key",
+        "description": "Key type and base64, as in known_hosts; empty = the one in the workers' known_hosts.",
+        "schema": {"type": ["string", "null"]},
+    },
+}
+
+
+def _file_server(protocol: str, port: int, fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "connection-type": f"palletways_{protocol}",
+        "hook-name": f"Palletways uploads ({protocol.upper()})",
+        "hook-class-name": f"palletflow.networks.palletways.upload_hook.Palletways{protocol.capitalize()}Hook",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": {},
+            "placeholders": {"host": "files.example.com", "port": str(port), "login": "as issued by Palletways"},
+        },
+        "conn-fields": {**UPLOADS, **fields},
+    }
+
+
+CONNECTION_TYPES: list[dict[str, Any]] = [
+    WEB_SERVICES,
+    _file_server("ftp", 21, ACTIVE),
+    _file_server("ftps", 21, {**CA_BUNDLE, **ACTIVE}),
+    _file_server("sftp", 22, HOST_KEY),
+]
