@@ -21,6 +21,7 @@ from palletflow.store import customers, orders, quarantine, work_items
 from palletflow.store.connection import Connection, connect
 from palletflow.store.imports import Counts
 from palletflow.work.drain import drain
+from palletflow.work.minute_budget import MinuteBudget
 
 COLLECTION = date(2026, 7, 13)
 PICKUP = {
@@ -54,6 +55,7 @@ class House:
     def __init__(self, conn: Connection, dsn: str, plan: Deployment, sim: SimulatedPalletways) -> None:
         self.conn, self.dsn, self.plan, self.sim = conn, dsn, plan, sim
         self.extra: dict[str, Any] = {}
+        self.budget: MinuteBudget | None = None
         self._opened = ExitStack()
         self._accesses: dict[str, Access] = {}
         customers.sync(conn, plan.customer_names(), plan.account_rows())
@@ -69,7 +71,8 @@ class House:
 
     def reach(self, _: Connection, depot: str) -> Access:
         if depot not in self._accesses:
-            self._accesses[depot] = access(self.plan, self.sim.root, depot, self.sim.keys[depot], self.extra)
+            key = self.sim.keys[depot]
+            self._accesses[depot] = access(self.plan, self.sim.root, depot, key, self.extra, self.budget)
             self._opened.enter_context(self._accesses[depot].client)
         return self._accesses[depot]
 
@@ -137,6 +140,11 @@ class House:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self.conn.execute(query.encode(), values).fetchall()
+
+    def calls(self) -> tuple[int, int]:
+        """How many were made within the budget, and how many of them as background work."""
+        [row] = self.rows("SELECT cardinality(starts), cardinality(background) FROM call_windows")
+        return row[0], row[1]
 
     def held(self, consignment_id: int, *columns: str) -> tuple[Any, ...]:
         """Columns of a consignment."""

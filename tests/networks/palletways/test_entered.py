@@ -10,6 +10,8 @@ from palletflow.network_errors import NetworkError
 from palletflow.networks.palletways.entered import Entered
 from palletflow.networks.palletways.tree import text
 from palletflow.store import quarantine
+from palletflow.store.connection import connect
+from palletflow.work.minute_budget import MinuteBudget
 
 DAY = 86_400
 MANIFEST = """<?xml version="1.0" encoding="UTF-8"?>
@@ -159,3 +161,11 @@ def test_while_the_network_fails_it_is_not_asked_for_each(house, palletways_sim,
     asked = {entry["arguments"][0] for entry in palletways_sim.journal("getConsignment")}
     assert len(asked) == 3
     assert fetch("SELECT count(*) FROM orders") == [(0,)]
+
+
+@pytest.mark.rule("PW-1.4-3", "PW-7.2-4")
+def test_its_calls_are_background_work(house, palletways_sim, dsn):
+    palletways_sim.add(account="ACM001")
+    house.budget = MinuteBudget(lambda: connect(dsn), "test", 60, 40)
+    house.entered()
+    assert house.calls() == (3, 3)

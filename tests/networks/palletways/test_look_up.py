@@ -8,6 +8,8 @@ from tests.networks.palletways.importing import DELIVERY, FULL, PICKUP, House
 from palletflow.networks.palletways.look_up import next_look
 from palletflow.networks.palletways.work import LOOK_UP, NETWORK
 from palletflow.store import quarantine, work_items
+from palletflow.store.connection import connect
+from palletflow.work.minute_budget import MinuteBudget
 
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -335,6 +337,7 @@ def test_a_tracking_id_that_was_changed_while_it_was_asked_for_is_left_alone(hou
     client.consignment = meanwhile
     house.work()
     assert house.held(one, "tracking_number", "registered") == (other, True)
+    assert house.rows("SELECT count(*) FROM orders") == [(1,)]
 
 
 @pytest.mark.rule("PW-8-16", "PW-8-17", "PW-1.3-1")
@@ -363,3 +366,11 @@ def test_a_key_that_may_not_ask_is_a_persons_to_open(house, palletways_sim):
     [reason] = house.parked()
     assert "getConsignment" in reason
     assert house.sim.keys["123"] not in reason
+
+
+@pytest.mark.rule("PW-1.4-3")
+def test_somebody_waits_for_a_look_up_so_it_is_no_background_work(house, palletways_sim, dsn):
+    house.budget = MinuteBudget(lambda: connect(dsn), "test", 60, 40)
+    house.order(palletways_sim.add(role="delivering"))
+    house.work()
+    assert house.calls() == (1, 0)

@@ -8,6 +8,7 @@ from palletflow.networks.palletways import settings
 from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.mapper import Mapper
 from palletflow.networks.palletways.work import Access
+from palletflow.work.minute_budget import MinuteBudget
 
 # Of connections that import; tests do not wait long for what does not answer.
 EXTRA: Mapping[str, Any] = {
@@ -20,9 +21,11 @@ EXTRA: Mapping[str, Any] = {
 }
 
 
-def access(plan: Deployment, root: str, depot: str, key: str, extra: Mapping[str, Any]) -> Access:
+def access(
+    plan: Deployment, root: str, depot: str, key: str, extra: Mapping[str, Any], budget: MinuteBudget | None = None
+) -> Access:
     """As handlers have it; `extra` is laid over EXTRA."""
     bases = {"api2_base": f"{root}/", "portal_base": f"{root}/api/"}
     checked = settings.parse(f"palletways_{depot}", depot, key, {**EXTRA, **bases, **extra})
-    client = PalletwaysClient(checked, patient=False, sleep=lambda _: None)
+    client = PalletwaysClient(checked, budget=budget, patient=False, sleep=lambda _: None)
     return Access(client, Mapper(plan, checked.tracking_id_pattern))
