@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from palletflow.airflow.notify import FailureNotifier, late_run
+from palletflow.airflow.notify import FailureNotifier, late_run, tell_alerts
+from palletflow.store import alerts
 
 RUN = SimpleNamespace(dag_id="palletforce_import", run_id="manual__1")
 
@@ -101,3 +102,23 @@ def test_a_deadline_alerts_only_for_runs_still_under_way(webhook, state, told):
     run = {"dag_id": "palletforce_import", "dag_run_id": "r1", "state": state, "queued_at": "2026-07-13T09:30:00Z"}
     asyncio.run(late_run(context={"dag_run": run}))
     assert len(webhook) == told
+
+
+def test_what_was_raised_is_told_once(conn, webhook):
+    alerts.raise_alert(conn, "palletways-egress is silent", "Nobody calls for 16 minutes.")
+    tell_alerts(conn)
+    tell_alerts(conn)
+
+    [(_, message)] = webhook
+    assert message["text"] == "Nobody calls for 16 minutes."
+
+
+def test_what_could_not_be_told_is_told_the_next_time(conn, webhook, monkeypatch):
+    alerts.raise_alert(conn, "photos of 60000000017: malformed", "Look at it in the quarantine.")
+    with monkeypatch.context() as broken:
+        broken.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps({"conn_type": "http", "host": "http://127.0.0.1:1/"}))
+        tell_alerts(conn)
+    assert webhook == []
+
+    tell_alerts(conn)
+    assert len(webhook) == 1

@@ -116,3 +116,31 @@ def test_a_cancelled_order_has_no_labels_to_print(api):
     api.post("/orders/SO-1/cancel", {"reason": "customer rang"})
     assert api("GET", "/orders/SO-1/labels").status_code == 409
     assert api("GET", "/orders/SO-1/labels", params={"format": "zpl"}).status_code == 409
+
+
+PHOTO = b"\xff\xd8\xff\xe0 a photo, as far as the desk looks"
+
+
+@pytest.mark.rule("PW-6-1")
+def test_a_photo_of_an_order_with_several_consignments_waits_until_somebody_says_whose_it_is(api, conn):
+    whole = order(network="palletways", service="PRE", pallet_types=["FULL"])
+    api.post("/orders", whole | {"consignments": whole["consignments"] * 2}, 201)
+    first, second = (one["id"] for one in api.get("/orders/SO-1")["consignments"])
+    added = add(api, data=PHOTO, kind="PHOTO").json()
+    asked = conn.execute("SELECT key FROM work_items WHERE kind = 'photo_upload' ORDER BY key").fetchall()
+    assert [key for (key,) in asked] == [str(first), str(second)]
+    conn.execute("DELETE FROM work_items")
+
+    for consignment, status in ((999, 409), (second, 204)):
+        answer = api("PUT", f"/documents/{added['id']}/consignment", params={"consignment_id": consignment})
+        assert answer.status_code == status
+
+    [upload] = api.get("/orders/SO-1/documents")["uploads"]
+    assert (upload["document_id"], upload["consignment_id"], upload["state"]) == (added["id"], second, "waiting")
+    assert conn.execute("SELECT kind, key FROM work_items").fetchall() == [("photo_upload", str(second))]
+    assert api("PUT", "/documents/999/consignment", params={"consignment_id": second}).status_code == 404
+
+
+def test_a_document_says_whether_customers_may_see_it(api):
+    api.post("/orders", order(), 201)
+    assert add(api).json()["customer_visible"] is False

@@ -17,6 +17,9 @@ import requests
 from airflow.sdk import BaseHook, BaseNotifier, Context
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from palletflow.store import alerts
+from palletflow.store.connection import Connection
+
 WEBHOOK, MAIL = "alert_webhook", "alert_mail"
 TIMEOUT_S = 15
 RUNNING = ("queued", "running")
@@ -36,6 +39,18 @@ class FailureNotifier(BaseNotifier):
             "Open the run in Airflow; the DAG's Details say what to do.",
             {name: connection for name in WAYS if (connection := _connection(name))},
         )
+
+
+def tell_alerts(conn: Connection) -> None:
+    """Tells people what was raised (store.alerts); what could not be told is told by the next who calls this."""
+    try:
+        with conn.transaction():
+            raised = alerts.take(conn)
+            connections = {name: connection for name in WAYS if raised and (connection := _connection(name))}
+            for alert in raised:
+                _send(alert.subject, alert.message, connections)
+    except (requests.RequestException, smtplib.SMTPException, OSError) as error:
+        log.warning("Alerts could not be told and are kept: %s", error)
 
 
 async def late_run(context: dict[str, Any]) -> None:

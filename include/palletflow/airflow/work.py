@@ -21,6 +21,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from palletflow.airflow import order_store
 from palletflow.airflow.defaults import dag_settings
+from palletflow.airflow.notify import tell_alerts
 from palletflow.store import work_items
 from palletflow.store.connection import connect
 from palletflow.work.drain import drain
@@ -119,6 +120,8 @@ class DrainOperator(BaseOperator):
                 most_s=MOST_S,
                 stop=stop,
             )
+        with order_store.connect() as conn:
+            tell_alerts(conn)
         for kind, outcomes in counts.items():
             self.log.info("%s: %s", kind, ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
         return counts

@@ -12,11 +12,11 @@ from palletflow.desk import shown
 from palletflow.desk.context import Context, InContext, OrderId
 from palletflow.desk.entering import SOURCE
 from palletflow.desk.given import Labels
-from palletflow.desk.refusals import Fault, Refused, documented, of_content, unknown
+from palletflow.desk.refusals import Fault, Refused, conflict, documented, of_content, unknown
 from palletflow.discovery import network_part
 from palletflow.documents import label_zpl, media, printing
 from palletflow.documents.storage import MOST_BYTES, Storage, open_storage
-from palletflow.store import consignments, documents, order_reading
+from palletflow.store import consignments, documents, order_reading, photo_uploads
 from palletflow.store.documents import Document, StoredDocument
 from palletflow.work import follows
 from palletflow.work.handling import WorkItem
@@ -104,7 +104,11 @@ def add(
 @router.get("/orders/{order}/documents", responses=documented(404))
 def listed(order_id: OrderId, within: InContext) -> shown.Documents:
     """The documents of an order and its consignments, labels included, oldest first."""
-    return shown.Documents(documents=[_shown(one) for one in documents.of_order(within.conn, order_id)])
+    uploads = [upload._asdict() for upload in photo_uploads.of_order(within.conn, order_id)]
+    return shown.Documents(
+        documents=[_shown(one) for one in documents.of_order(within.conn, order_id)],
+        uploads=[shown.Upload(**{name: upload[name] for name in shown.Upload.model_fields}) for upload in uploads],
+    )
 
 
 @router.get(
@@ -118,6 +122,23 @@ def fetch(document_id: Annotated[int, Path(alias="id", ge=1, le=2**62)], within:
     if found is None:
         raise unknown("document", "id", document_id)
     return _download(open_storage().read(found.sha256), found.media_type, found.name)
+
+
+@router.put("/documents/{id}/consignment", status_code=204, responses=documented(404, 409))
+def choose(
+    document_id: Annotated[int, Path(alias="id", ge=1, le=2**62)],
+    within: InContext,
+    consignment_id: Annotated[int, Query(ge=1, le=2**62, description="One of the order's.")],
+) -> None:
+    """Says of which consignment a photo of a whole order is, so that it can be uploaded. It can be said until the photo
+    is on its way."""
+    if documents.by_id(within.conn, document_id) is None:
+        raise unknown("document", "id", document_id)
+    with within.conn.transaction():
+        if not photo_uploads.choose(within.conn, document_id, consignment_id):
+            detail = "It is no photo of a whole order with this consignment, or it is on its way already"
+            raise conflict("not_to_choose", detail, "consignment_id")
+        within.follow(follows.ADDED, [consignment_id])
 
 
 @router.get("/orders/{order}/labels", response_class=Response, responses={**LABELS, **documented(404, 409)})

@@ -309,7 +309,23 @@ class Document(Answer):
     created_at: datetime
 
 
+class Upload(Answer):
+    """How far a photo of a delivery has come on its way to a network's file server."""
+
+    document_id: int
+    consignment_id: int | None = Field(description="Empty while nobody has said of which consignment it is.")
+    state: str = Field(
+        description="waiting, refused, numbered, transferring, renaming, uploaded, failed or config_error."
+    )
+    name: str | None = Field(description="Its name on the server.")
+    code: str | None = Field(description="Why it was refused: UNSUPPORTED_FORMAT, UNREADABLE_FILE, ENCRYPTED_PDF, ...")
+    reason: str | None
+    next_try_at: datetime | None
+    uploaded_at: datetime | None
+
+
 class Documents(Answer):
-    """The documents of an order, oldest first."""
+    """The documents of an order, oldest first, and the uploads of its photos."""
 
     documents: list[Document]
+    uploads: list[Upload]

@@ -28,6 +28,10 @@ FROM photo_uploads u JOIN documents d ON d.id = u.document_id JOIN consignments 
 WHERE c.id = %s AND coalesce(u.consignment_id, c.id) = c.id
 ORDER BY u.document_id
 """  # noqa: S608 - names are our own constants
+OF_ORDER = f"""
+SELECT {UPLOAD_COLUMNS} FROM photo_uploads u JOIN documents d ON d.id = u.document_id WHERE d.order_id = %s
+ORDER BY u.document_id
+"""  # noqa: S608
 # What came from the network never goes to it, whoever adds it again under whatever name.
 TO_UPLOAD = f"""
 SELECT {STORED_COLUMNS}, {UPLOAD_COLUMNS}
@@ -153,6 +157,12 @@ def of_consignment(conn: Connection, consignment_id: int) -> list[Upload]:
     """How far the photos of a consignment have come, and those of its order that wait for a choice; oldest first."""
     with conn.cursor(row_factory=class_row(Upload)) as cursor:
         return cursor.execute(OF_CONSIGNMENT, (consignment_id,)).fetchall()
+
+
+def of_order(conn: Connection, order_id: int) -> list[Upload]:
+    """How far the photos of an order have come, oldest first."""
+    with conn.cursor(row_factory=class_row(Upload)) as cursor:
+        return cursor.execute(OF_ORDER, (order_id,)).fetchall()
 
 
 def to_upload(conn: Connection, consignment_id: int, kind: str, origin: str) -> list[Candidate]:

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from palletflow import deployment
 from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
+from palletflow.airflow.notify import tell_alerts
 from palletflow.airflow.work import DrainOperator
 from palletflow.deployment import Deployment
 from palletflow.networks.palletways.hook import PalletwaysHook, opened, reaching
@@ -61,7 +62,11 @@ class PalletwaysOperator(BaseOperator):
             guarded(conn, connection, PalletwaysHook(connection).check),
             opened(plan, connection) as access,
         ):
-            yield _Opened(conn, access, plan)
+            try:
+                yield _Opened(conn, access, plan)
+            finally:
+                if not conn.closed:
+                    tell_alerts(conn)
 
 
 class PalletwaysPollOperator(PalletwaysOperator):
