@@ -9,6 +9,7 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 from tests.networks.palletways.photographing import PhotoHouse
 
+from palletflow.documents import storage
 from palletflow.networks.palletways import photo_download, photo_fetch
 from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.photo_download import PhotoDownload
@@ -473,6 +474,21 @@ def test_a_pdf_that_is_too_large_goes_into_quarantine(house, fault):
     house.work()
     assert house.reasons() == ["too_large"]
     assert house.waiting() == {str(one): None}
+
+
+@pytest.mark.rule("PW-5-31")
+def test_a_photo_that_no_storage_takes_is_too_large_and_stops_no_other(house, monkeypatch):
+    small, large = pictures.reencoded(pictures.photo("door"), 60, half=True), pictures.photo("bay")
+    one = house.consignment()
+    for photo in (small, large):
+        house.sim.photo(house.tracking_id(one), content=photo)
+    house.deliver(one)
+    for module in (storage, photo_fetch):
+        monkeypatch.setattr(module, "MOST_BYTES", len(large) - 1)
+    house.work()
+    assert house.hashes(one) == [hashlib.sha256(small).hexdigest()]
+    [kept] = house.quarantined()
+    assert (kept.reason, kept.size) == ("too_large", len(large) - 1)
 
 
 @pytest.mark.rule("PW-8-11", "PW-5-19")
