@@ -508,13 +508,15 @@ def submitted(
 def numbered(conn: Connection, seen: DispatchTask, tracking_number: str, actor: str) -> None:
     """The network has given a consignment that it took before its tracking number.
 
-    As succeed() an import's order is merged into ours. Raises RegisteredByOther. Does nothing when it has one by now.
+    As succeed() an import's order is merged into ours. Raises RegisteredByOther. Does nothing when it has one by now,
+    or when somebody else has moved the task since it was read as `seen`.
     """
     network_lock.hold(conn, seen.network)
     held = conn.execute(
         "SELECT registered FROM consignments WHERE id = %s FOR NO KEY UPDATE", (seen.consignment_id,)
     ).fetchone()
-    if held is None or held[0]:
+    current = of_consignment(conn, seen.consignment_id)
+    if held is None or held[0] or current is None or _key(current) != _key(seen):
         return
     _register(conn, seen, tracking_number, accepted=True, actor=actor)
     changes = {"tracking_number": [None, tracking_number]}

@@ -6,6 +6,7 @@ when a consignment is sent; an import that brings just that leaves our value alo
 somebody made in the network.
 """
 
+from datetime import date
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -67,7 +68,9 @@ def forget_changed(conn: Connection) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON writes it; weights and spaces are sent as whole numbers."""
+    """A value as JSON writes it."""
     if value is None or isinstance(value, str | list | int):
         return value
-    return value.isoformat() if hasattr(value, "isoformat") else int(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return int(value) if value == int(value) else float(value)

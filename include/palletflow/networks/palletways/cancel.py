@@ -10,7 +10,7 @@ from functools import partial
 
 from palletflow.deployment import Deployment
 from palletflow.network_errors import NotFound, Rejected
-from palletflow.networks.palletways.errors import MethodUnavailable
+from palletflow.networks.palletways.dispatch import LEFT_TO_A_PERSON
 from palletflow.networks.palletways.form import read_form
 from palletflow.networks.palletways.mapper import preview
 from palletflow.networks.palletways.settings import CUSTOMER_KEY
@@ -26,6 +26,8 @@ CONTACT = "Palletways takes no cancellation of a released consignment: contact t
 DEPOT_KEY = "Only a customer key may delete it, and the depot has a depot key: delete it in the portal"
 NOT_TAKEN = "Palletways does not delete it ({detail}): contact the network"
 NO_RESPONSE_ID = "Its response ID is not known, by which alone it could be deleted: delete it in the portal"
+NOT_KNOWN = "what became of its dispatch is not known, as the search for it was given up ({why}): look in the portal"
+RESTORED = "Restored while Palletways deleted it as {number}: complete its dispatch task again to send it anew"
 # Until a dispatch that is under way has come to an end.
 DISPATCHING = timedelta(seconds=5)
 
@@ -57,8 +59,8 @@ class Canceller:
         if task.state == "unknown" or (task.state == "waiting" and task.sent_at is not None):
             # What became of the submission is found out first; what it finds is then cancelled.
             why = work_items.given_up(conn, NETWORK, DISPATCH, consignment_id)
-            if why is not None:
-                return Result(partial(_flag, facts, why))
+            if why is not None and why != LEFT_TO_A_PERSON:
+                return Result(partial(_flag, facts, NOT_KNOWN.format(why=why)))
             return Result(partial(_let_it_be_found, task), again_at=self._clock() + DISPATCHING)
         if task.state != "completed":
             return Result()  # Palletways has nothing of it, and a cancelled order is not sent
@@ -76,9 +78,9 @@ class Canceller:
             client.delete(task.network_reference)
         except NotFound:
             pass  # an earlier try was carried out and its answer lost
-        except (Rejected, MethodUnavailable) as error:
+        except Rejected as error:
             return Result(partial(_flag, facts, NOT_TAKEN.format(detail=error.detail)))
-        return Result(partial(_take_back, task))
+        return Result(partial(_take_back, task, facts))
 
 
 # Storing: each runs in the transaction that ends or moves the work item.
@@ -89,9 +91,11 @@ def _let_it_be_found(task: DispatchTask, conn: Connection) -> None:
         work_items.enqueue(conn, NETWORK, DISPATCH, [task.consignment_id])
 
 
-def _take_back(task: DispatchTask, conn: Connection) -> None:
+def _take_back(task: DispatchTask, facts: ConsignmentFacts, conn: Connection) -> None:
     reason = f"Palletways has deleted the submission {task.network_reference}"
     dispatch.taken_back(conn, task, next_number="", reason=reason, actor=ACTOR)
+    if not consignments.facts(conn, facts.id).cancelled:
+        orders.ask_for_review(conn, facts.order_id, RESTORED.format(number=facts.consignment_number))
 
 
 def _flag(facts: ConsignmentFacts, reason: str, conn: Connection) -> None:

@@ -14,20 +14,22 @@ knows whether something may have been stored. What may have been is looked for a
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured, NetworkError, Rejected, UnknownOutcome
-from palletflow.networks.palletways import payload, record, rules, settings
-from palletflow.networks.palletways.errors import ValidationRefused
+from palletflow.networks.palletways import payload, record, rules
+from palletflow.networks.palletways.errors import MethodRefused, MethodUnavailable, ValidationRefused
 from palletflow.networks.palletways.form import LAST_NUMBER, Form, read_form
 from palletflow.networks.palletways.mapper import preview
 from palletflow.networks.palletways.rules import Fault
+from palletflow.networks.palletways.settings import DISPATCH as CAPABILITY
+from palletflow.networks.palletways.settings import Settings
 from palletflow.networks.palletways.tree import Tree, text
 from palletflow.networks.palletways.work import ACTOR, CANCEL, LABEL, LOOK_UP, NETWORK, TRACKING_ID, Access, Reach
-from palletflow.store import consignments, dispatch, session_lock, work_items
+from palletflow.store import consignments, dispatch, echoes, session_lock, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import DispatchTask, RegisteredByOther
@@ -71,7 +73,8 @@ class Dispatcher:
         """Raises FileFault when the template is not usable."""
         self._plan, self._reach, self._clock = plan, reach, clock
         self._ours = plan.network(NETWORK).depots
-        self._form = read_form(preview(plan).template)
+        self._mapper = preview(plan)
+        self._form = read_form(self._mapper.template)
 
     def __call__(self, conn: Connection, item: WorkItem) -> Result:
         """Brings one consignment one step further, alone. Raises NetworkError, FileFault, ConnectionFlagged."""
@@ -112,12 +115,12 @@ class Dispatcher:
             access = self._reach(conn, depot)
         except Misconfigured as error:
             return None, error.detail
-        if settings.DISPATCH not in access.client.settings.capabilities:
-            return None, f"'{settings.DISPATCH}' is not among the capabilities of its connection"
+        if not access.client.settings.can(CAPABILITY):
+            return None, f"'{CAPABILITY}' is not among the capabilities of its connection"
         return access, ""
 
     def _faults(
-        self, conn: Connection, facts: ConsignmentFacts, access: Access | None, trouble: str = ""
+        self, conn: Connection, facts: ConsignmentFacts, access: Access | None, trouble: str
     ) -> list[Fault]:
         pattern = access.client.settings.tracking_id_pattern if access else record.TRACKING_ID
         return rules.preflight(
@@ -134,32 +137,30 @@ class Dispatcher:
 
     def _send(self, conn: Connection, case: _Case, *, by_itself: bool) -> Result:
         """Has it validated, writes the submission down, submits, and says what came of it."""
+        client = case.access.client
         number = case.facts.consignment_number or self._next_number(conn)
         manifest = self._manifest(case, number)
         try:
-            if case.access.client.settings.preflight:
-                case.access.client.create(manifest, commit=False)
-            begun = self._begin(conn, case, number, manifest, by_itself=by_itself)
-            if begun is None:
-                return Result(again_at=self._clock())  # somebody else moved or changed it: look anew
-            if isinstance(begun, Fault):
-                return Result(partial(self._store_refusal, case, [begun]))
-            case = begun
-            detail = case.access.client.create(manifest, commit=True)
-        except ValidationRefused as error:
-            return Result(partial(self._store_refusal, case, _refusals(error, self._form)))
+            if client.settings.preflight:
+                client.create(manifest, commit=False)
         except Rejected as error:
-            return Result(partial(self._store_refusal, case, [_refusal(error)]))
+            return Result(partial(self._store_refusal, case, _refusals(error, self._form)))
+        begun = self._begin(conn, case, number, manifest, by_itself=by_itself)
+        if begun is None:
+            return Result(again_at=self._clock())  # somebody else moved or changed it: look anew
+        if isinstance(begun, Fault):
+            return Result(partial(self._store_refusal, case, [begun]))
+        try:
+            detail = client.create(manifest, commit=True)
+        except Rejected as error:
+            return Result(partial(self._store_refusal, begun, _refusals(error, self._form)))
         except UnknownOutcome as error:
-            if case.task.sent_at is None:
-                raise  # it was only to be validated
             now = self._clock()
-            return Result(partial(self._store_unknown, case.task, str(error), now), again_at=now)
+            return Result(partial(self._store_unknown, begun.task, str(error), now), again_at=now)
         except NetworkError:
-            if case.task.sent_at is not None:
-                dispatch.not_accepted(conn, case.task)
+            dispatch.not_accepted(conn, begun.task)
             raise
-        return Result(partial(self._store_success, case.task, _stored(detail)))
+        return Result(partial(self._store_success, begun.task, _stored(detail, client.settings)))
 
     def _next_number(self, conn: Connection) -> str:
         with conn.transaction():
@@ -212,6 +213,9 @@ class Dispatcher:
             )
             if begun is None:
                 return None
+            # It will show what we sent, and less of the order than we know.
+            shown = self._mapper.for_ours.translate(payload.given_back(manifest, facts.requesting_depot))
+            echoes.expect(conn, task.consignment_id, shown.consignment)
             facts = consignments.facts(conn, task.consignment_id)
         return _Case(begun, facts, case.access)
 
@@ -240,26 +244,44 @@ class Dispatcher:
         if case.facts.cancelled:
             return Result(partial(self._store_refusal, case, [CANCELLED]))
         if task.send_again or not task.resent:
-            faults = self._faults(conn, case.facts, case.access)
+            _, trouble = self._access(conn, case.facts.requesting_depot)
+            faults = self._faults(conn, case.facts, case.access, trouble)
             if faults:
                 return Result(partial(self._store_refusal, case, faults))
             return self._send(conn, case, by_itself=not task.send_again)
         return Result(partial(self._store_round, task, rounds, None, reason), parked=LEFT_TO_A_PERSON)
 
     def _found(self, case: _Case) -> Stored | None:
-        """What Palletways shows with our reference and account, wherever it shows it [PW-7.1-7]."""
+        """What Palletways shows with our reference and account, wherever it shows it [PW-7.1-7].
+
+        A look that is not open to our key is left out. Raises MethodUnavailable or MethodRefused when none is open.
+        """
         client, key = case.access.client, self._own_key(case)
-        account = rules.account(case.facts, self._accounts(case.facts)).casefold()
-        today = self._clock().astimezone(client.settings.zone).date()
-        for look in (
+        account = rules.account(case.facts, self._accounts(case.facts))
+        looks = (
             partial(client.basics_by_reference, key),
             partial(client.basics_by_number, case.facts.consignment_number),
-            partial(client.entered, today),
-        ):
-            for basics in look():
-                if text(basics, "c_cusref") == key and text(basics, "c_account").casefold() == account:
-                    return Stored(text(basics, "dc_syscon"), "")
+            *(partial(client.entered, day) for day in self._days(case)),
+        )
+        closed: list[Rejected] = []
+        for look in looks:
+            try:
+                shown = look()
+            except (MethodUnavailable, MethodRefused) as error:
+                closed.append(error)
+                continue
+            for basics in shown:
+                if is_ours(basics, key, account):
+                    return Stored(record.entered_id(basics, client.settings.tracking_id_pattern), "")
+        if len(closed) == len(looks):
+            raise closed[0]
         return None
+
+    def _days(self, case: _Case) -> list[date]:
+        """The days on which it may have been entered: that of the submission, and today."""
+        moments = (case.task.sent_at, self._clock())
+        zone = case.access.client.settings.zone
+        return sorted({moment.astimezone(zone).date() for moment in moments if moment})
 
     # Storing: each runs in the transaction that ends or moves the work item.
 
@@ -290,6 +312,11 @@ class Dispatcher:
         self._store_faults(case.task, faults, conn)
 
 
+def is_ours(basics: Tree, key: str, account: str) -> bool:
+    """Whether what Palletways shows is ours: it has our key of it as its reference, and our customer's account."""
+    return text(basics, "c_cusref") == key and text(basics, "c_account").casefold() == account.casefold()
+
+
 def store_number(conn: Connection, task: DispatchTask, stored: Stored, now: datetime) -> None:
     """Palletways has it. With its tracking ID roles, barcodes and labels are fetched; without, the ID is looked for."""
     ids = [task.consignment_id]
@@ -298,7 +325,7 @@ def store_number(conn: Connection, task: DispatchTask, stored: Stored, now: date
             with conn.transaction():
                 if stored.response_id:
                     dispatch.submitted(conn, task, stored.response_id, warnings=stored.warnings, now=now, actor=ACTOR)
-                    dispatch.numbered(conn, task, stored.tracking_id, ACTOR)
+                    dispatch.numbered(conn, task._replace(state="completed"), stored.tracking_id, ACTOR)
                 else:
                     dispatch.succeed(
                         conn, task, stored.tracking_id, accepted=True, warnings=stored.warnings, now=now, actor=ACTOR
@@ -336,12 +363,13 @@ CHANGED = Fault(
 )
 
 
-def _stored(detail: Tree) -> Stored:
-    """[PW-2.2-15, PW-2.2-16]"""
-    return Stored(text(detail, "ImportDetail", "TrackingID"), text(detail, "ImportDetail", "ResponseID"))
+def _stored(detail: Tree, said: Settings) -> Stored:
+    """[PW-2.2-15, PW-2.2-16] What is no tracking ID counts as none."""
+    tracking_id = text(detail, "ImportDetail", "TrackingID")
+    return Stored(tracking_id if said.is_tracking_id(tracking_id) else "", text(detail, "ImportDetail", "ResponseID"))
 
 
-def _refusals(error: ValidationRefused, form: Form) -> list[Fault]:
+def _refusals(error: Rejected, form: Form) -> list[Fault]:
     """What Palletways found wrong, by the fields of ours its codes stand for; an unknown code is shown [PW-2.2-18]."""
     return [
         Fault(
@@ -351,15 +379,11 @@ def _refusals(error: ValidationRefused, form: Form) -> list[Fault]:
             + (f" ({found.description})" if found.description else ""),
             "Correct the field, then complete the task again",
         )
-        for found in error.errors
-    ] or [_refusal(error)]
+        for found in (error.errors if isinstance(error, ValidationRefused) else ())
+    ] or [Fault("REFUSED", "order", error.detail, "Mend what Palletways names, then complete the task again")]
 
 
 def _field(code: str, fields: Mapping[str, str]) -> str:
     """ERROR_<NODE>_<FIELD>_<KIND> to a field of ours; the longest name that stands in it."""
     known = [name for name in fields if name in code]
     return fields[max(known, key=len)] if known else "order"
-
-
-def _refusal(error: Rejected) -> Fault:
-    return Fault("REFUSED", "order", error.detail, "Mend what Palletways names, then complete the task again")

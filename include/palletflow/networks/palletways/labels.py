@@ -84,8 +84,10 @@ def _held(conn: Connection, consignment_id: int) -> bool:
 
 def _store(facts: ConsignmentFacts, stored: Stored, conn: Connection) -> None:
     current = consignments.facts(conn, facts.id, locked=True)
-    if current.dispatch_state != facts.dispatch_state or (facts.registered and not current.registered):
-        return  # taken back meanwhile: its labels are void
+    if (current.dispatch_state, current.consignment_number) != (facts.dispatch_state, facts.consignment_number) or (
+        facts.registered and (current.registered, current.tracking_number) != (True, facts.tracking_number)
+    ):
+        return  # taken back meanwhile, and perhaps dispatched anew: these labels are void
     documents.add(
         conn,
         Document(

@@ -3,12 +3,14 @@
 What may be sent at all is decided in rules.py; here every value is expected to have passed it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from palletflow.networks.palletways import parsing
 from palletflow.networks.palletways.form import (
     BOOK_IN,
     BOOK_IN_CONTACT,
@@ -24,10 +26,15 @@ from palletflow.networks.palletways.form import (
     Form,
     additional,
 )
+from palletflow.networks.palletways.tree import Tree
 from palletflow.orders.consignment import Address
 from palletflow.store.consignments import ConsignmentFacts
 
 DELIVERY, COLLECTION = "Delivery", "Collection"
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
+NOT_CARRIED = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+# In the place of one that is not known yet.
+SOME_TRACKING_ID = "0" * 11
 Nodes = Iterator[tuple[str, str | Element]]
 
 
@@ -51,7 +58,16 @@ def manifest(
     named = [(depot_node, depot)] if depot_node != "none" else []
     of_depot = _element("Depot", iter([*named, ("Account", of_account)]))
     root = _element("Manifest", iter([("Confirm", _yes_no(form.confirm)), ("Depot", of_depot)]))
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
+    return DECLARATION + ElementTree.tostring(root, encoding="unicode")
+
+
+def given_back(manifest_text: str, depot: str) -> Tree:
+    """What Palletways would show of a manifest if it wrote everything as we do (contract 2.3)."""
+    _, shown = parsing.from_xml(manifest_text)
+    assert isinstance(shown, dict), "a manifest has nodes"
+    shown["Depot"]["Number"] = depot
+    shown["Depot"]["Account"]["Consignment"]["TrackingID"] = SOME_TRACKING_ID
+    return shown
 
 
 def _consignment(facts: ConsignmentFacts, form: Form, number: str, reference: str) -> Nodes:
@@ -67,7 +83,7 @@ def _consignment(facts: ConsignmentFacts, form: Form, number: str, reference: st
     yield "Classification", additional(facts, CLASSIFICATION) or form.classification
     yield from _book_in(facts)
     if facts.notes:
-        yield "ManifestNote", " ".join(" ".join(facts.notes).split())
+        yield "ManifestNote", " ".join(facts.notes)
     if form.has_collection(facts):
         yield "CollectionDate", _day(facts.collection_date)
     yield "DeliveryDate", _day(facts.delivery_date)
@@ -139,16 +155,16 @@ def _element(name: str, nodes: Nodes) -> Element:
     for child, content in nodes:
         if isinstance(content, Element):
             element.append(content)
-        elif content:
+        elif text := _clean(content):
             made = Element(child)
-            made.text = _clean(content)
+            made.text = text
             element.append(made)
     return element
 
 
 def _clean(text: str) -> str:
-    """Without the control characters that XML cannot carry."""
-    return "".join(sign for sign in text if sign >= " " or sign in "\t\n")
+    """On one line, without the characters that XML cannot carry."""
+    return " ".join(NOT_CARRIED.sub(" ", text).split())
 
 
 def _day(day: date | None) -> str:

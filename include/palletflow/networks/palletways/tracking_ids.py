@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from palletflow.deployment import Deployment
-from palletflow.networks.palletways.dispatch import of_another
-from palletflow.networks.palletways.tree import text
+from palletflow.networks.palletways import record, rules
+from palletflow.networks.palletways.client import PalletwaysClient
+from palletflow.networks.palletways.dispatch import is_ours, of_another
+from palletflow.networks.palletways.tree import Tree
 from palletflow.networks.palletways.work import ACTOR, LABEL, LOOK_UP, NETWORK, Reach
 from palletflow.store import consignments, dispatch, work_items
 from palletflow.store.connection import Connection
-from palletflow.store.consignments import NoSuchConsignment
+from palletflow.store.consignments import ConsignmentFacts, NoSuchConsignment
 from palletflow.store.dispatch import DispatchTask, RegisteredByOther
 from palletflow.work.handling import Result, WorkItem
 
@@ -29,7 +31,7 @@ class TrackingIds:
     """See the module. Threads may share one."""
 
     def __init__(self, plan: Deployment, reach: Reach, clock: Callable[[], datetime]) -> None:
-        self._reach, self._clock = reach, clock
+        self._plan, self._reach, self._clock = plan, reach, clock
         self._ours = plan.network(NETWORK).depots
 
     def __call__(self, conn: Connection, item: WorkItem) -> Result:
@@ -43,14 +45,10 @@ class TrackingIds:
         if facts.registered or task is None or task.state != "completed":
             return Result()
         client = self._reach(conn, facts.requesting_depot or next(iter(self._ours))).client
-        basics = (
-            client.basics_by_response_id(task.network_reference)
-            if task.network_reference
-            else client.basics_by_reference(task.transaction_number)
-        )
-        for one in basics:
-            if text(one, "dc_syscon"):
-                return Result(partial(_store, task, text(one, "dc_syscon")))
+        for basics in self._shown(client, task, facts):
+            tracking_id = record.entered_id(basics, client.settings.tracking_id_pattern)
+            if tracking_id:
+                return Result(partial(_store, task, tracking_id))
         now = self._clock()
         since = task.finished_at or item.created_at
         look = next((since + after for after in LOOKS if since + after > now), None)
@@ -59,6 +57,14 @@ class TrackingIds:
             if look
             else Result(parked=GIVEN_UP.format(reference=task.network_reference or task.transaction_number))
         )
+
+    def _shown(self, client: PalletwaysClient, task: DispatchTask, facts: ConsignmentFacts) -> list[Tree]:
+        """What Palletways shows of it: by its response ID, else by our key, which another account may use as well."""
+        if task.network_reference:
+            return client.basics_by_response_id(task.network_reference)
+        key = task.transaction_number
+        account = rules.account(facts, self._plan.accounts_of(NETWORK, facts.customer_code))
+        return [one for one in client.basics_by_reference(key) if is_ours(one, key, account)]
 
 
 def _store(task: DispatchTask, tracking_id: str, conn: Connection) -> None:
