@@ -21,7 +21,7 @@ ERROR_TEXTS = ("error", "not found", "not authorised")
 
 
 class PdfReader(Reader):
-    """Reads one PDF, telling the writer of each photo and fault as soon as it is known."""
+    """Reads one PDF, telling the writer of each photo, page of words and fault as soon as it is known."""
 
     def _read(self, file: BinaryIO) -> None:
         try:
@@ -45,6 +45,9 @@ class PdfReader(Reader):
                     self._page(pdf, pdf.pages[index], index + 1)
 
     def _page(self, pdf: Pdf, page: Page, number: int) -> None:
+        if self._wanted == Wanted.TEXTS:
+            self._writer.text(pdf_pages.text(pdf, page))
+            return
         found = self._contents(pdf, page, number)
         words = pdf_pages.text(pdf, page) if found.text and self._wanted == Wanted.PHOTOS else ""
         if words and label_like(words, self._limits.label_words):

@@ -16,6 +16,7 @@ ERROR_PAGE, LABEL_LIKE, MALFORMED, ENCRYPTED, TOO_LARGE, UNSUPPORTED, NOT_A_PHOT
 # More than the object storage takes for one document would be of no use.
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
 MOST_DETAIL_BYTES = 500
+MOST_TEXT_BYTES = 100_000
 MEDIA_TYPES = (media.JPEG, media.PNG, media.PDF)
 FRAME = struct.Struct(">cI")
 # Page, media type, length of what follows it; then the fingerprint if there is one, then the bytes.
@@ -48,11 +49,12 @@ class Limits(NamedTuple):
 
 
 class Wanted(Enum):
-    """What a file is read for: photos with fingerprints, fingerprints of all there is, or pictures alone."""
+    """What a file is read for: photos with fingerprints, fingerprints of all there is, pictures alone, or words."""
 
     PHOTOS = "photos"
     PRINTS = "prints"
     PICTURES = "pictures"
+    TEXTS = "texts"
 
 
 class Picture(NamedTuple):
@@ -75,8 +77,9 @@ class Fault(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """All that a child told: `began` and `ended` say whether it came that far."""
+    """All that a child told: `began` and `ended` say whether it came that far. `texts`: the words of each page."""
 
+    texts: list[str]
     pictures: list[Picture]
     faults: list[Fault]
     pages: int
@@ -108,6 +111,10 @@ class Writer:
         marks = FINGERPRINT.pack(*picture.fingerprint) if picture.fingerprint else b""
         self._frame(b"P", head, marks, picture.data)
 
+    def text(self, words: str) -> None:
+        """The words of the next page."""
+        self._frame(b"T", words.encode("utf-8", "replace")[:MOST_TEXT_BYTES])
+
     def fault(self, fault: Fault) -> None:
         """One fault."""
         detail = fault.detail.encode("utf-8", "replace")[:MOST_DETAIL_BYTES]
@@ -126,6 +133,7 @@ class Writer:
 
 def read(answer: bytes | bytearray) -> Answer:
     """What an answer tells, which may stop anywhere. Raises NotUnderstood when it is none."""
+    texts: list[str] = []
     pictures: list[Picture] = []
     faults: list[Fault] = []
     pages, began, ended = 0, False, False
@@ -142,6 +150,8 @@ def read(answer: bytes | bytearray) -> Answer:
                     began = True
                 case b"N":
                     [pages] = NUMBER.unpack(body)
+                case b"T":
+                    texts.append(bytes(body[:MOST_TEXT_BYTES]).decode("utf-8", "replace"))
                 case b"P":
                     pictures.append(_picture(body))
                 case b"F":
@@ -152,7 +162,7 @@ def read(answer: bytes | bytearray) -> Answer:
                     raise NotUnderstood(f"a frame of kind {kind!r}")
         except (struct.error, IndexError) as error:
             raise NotUnderstood(f"a frame of kind {kind!r} with {length} bytes: {error}") from error
-    return Answer(pictures, faults, pages, began, ended)
+    return Answer(texts, pictures, faults, pages, began, ended)
 
 
 def _picture(body: memoryview) -> Picture:

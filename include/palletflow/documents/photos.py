@@ -1,4 +1,4 @@
-"""Takes the photos out of a file of anyone: a PDF, a JPEG, a PNG or a TIFF.
+"""Takes the photos out of a file of anyone, a PDF, a JPEG, a PNG or a TIFF, and the words out of a PDF.
 
 Rules: docs/contracts/palletways.md, section 5, "Splitting", "Same photo or new" and "Never stored as a photo". Files
 are opened in a child process with limits of memory and time (photo_child.py), which may die of them as it will.
@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from palletflow.documents import photo_answer
+from palletflow.documents import media, photo_answer
 from palletflow.documents.fingerprints import Fingerprint
 from palletflow.documents.photo_answer import (
     MALFORMED,
@@ -28,7 +28,7 @@ from palletflow.documents.photo_answer import (
     kind,
 )
 
-__all__ = ["Fault", "Limits", "Photo", "ReaderBroken", "Split", "pictures", "prints", "split"]
+__all__ = ["Fault", "Limits", "Photo", "ReaderBroken", "Split", "Texts", "pictures", "prints", "split", "texts"]
 
 MODULE = "palletflow.documents.photo_child"
 # With what the system shares out between processes this stays under 300 MB.
@@ -63,6 +63,13 @@ class Split(NamedTuple):
     pages: int
 
 
+class Texts(NamedTuple):
+    """The words of each page of a PDF, "" where they cannot be read, and what stood in the way."""
+
+    pages: list[str]
+    faults: list[Fault]
+
+
 def split(data: bytes, limits: Limits) -> Split:
     """The photos of a file: JPEG streams byte for byte, others as PNG, a page of many strips as a PDF of its own.
 
@@ -95,6 +102,18 @@ def pictures(data: bytes, limits: Limits) -> list[bytes]:
     return [picture.data for picture in _read(data, limits, Wanted.PICTURES).pictures]
 
 
+def texts(data: bytes, limits: Limits) -> Texts:
+    """The words of a PDF's pages, in the order in which they are drawn.
+
+    Never raises for what is in the file; pages that were read before a limit was met stand. Raises ReaderBroken,
+    OSError.
+    """
+    if kind(data) != media.PDF:
+        return Texts([], [Fault(UNSUPPORTED, "the file is no PDF")])
+    answer = _read(data, limits, Wanted.TEXTS)
+    return Texts(answer.texts, answer.faults)
+
+
 def _read(data: bytes, limits: Limits, wanted: Wanted) -> Answer:
     """What a child finds in the bytes, or why none was asked or it did not come to an end."""
     if len(data) > limits.max_mib * 1024 * 1024:
@@ -119,7 +138,7 @@ def _read(data: bytes, limits: Limits, wanted: Wanted) -> Answer:
 
 
 def _only(fault: Fault) -> Answer:
-    return Answer([], [fault], 0, began=True, ended=True)
+    return Answer([], [], [fault], 0, began=True, ended=True)
 
 
 class _Child:
