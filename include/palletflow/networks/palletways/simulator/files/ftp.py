@@ -33,6 +33,7 @@ from .sessions import Session, Sessions
 # How often the thread looks whether it shall end.
 _STOP_CHECK_S = 0.1
 _GONE = frozenset({"APPE", "MFMT", "MKD", "REST", "RMD", "SITE", "SITE CHMOD", "SITE HELP", "STOU", "XMKD", "XRMD"})
+_BROKEN = "426 The data connection broke off."
 _CLOSING = 421  # the reply after which a server closes the connection
 
 _log = logging.getLogger("pyftpdlib")
@@ -222,6 +223,20 @@ class _TlsData(_Data, TLS_DTPHandler):  # type: ignore[misc]
             if isinstance(self.file_obj, _Writing):
                 self.file_obj.discard()
             self.refuse("522 The data connection must resume the TLS session of the control connection.")
+
+    def handle_error(self) -> None:
+        if isinstance(sys.exc_info()[1], SSL.Error):
+            self._error = True  # TLS cannot take its leave any more
+            self.refuse(_BROKEN)
+        else:
+            super().handle_error()
+
+    def close(self) -> None:
+        # Without TLS's own goodbye nobody knows whether that was all; pyftpdlib would say it was.
+        complete = self.receive and self._ssl_established and self._resp and self._resp[0].startswith("226")
+        if complete and not self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN:
+            self._resp = (_BROKEN, _log.info)
+        super().close()
 
 
 class _Control(FTPHandler):  # type: ignore[misc]

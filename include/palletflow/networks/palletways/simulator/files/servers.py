@@ -24,7 +24,7 @@ class FileServers:
         ftps: int | None = None,
         sftp: int | None = None,
     ) -> None:
-        """``bind``: the address to listen on; then a port for each server: 0 = any free one, None = it is not served."""
+        """``bind``: the address to listen on; then each server's port: 0 = any free one, None = it is not served."""
         self.sessions = Sessions()
         self.ports: dict[str, int] = {}
         self._received = received
