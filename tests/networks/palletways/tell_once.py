@@ -1,17 +1,17 @@
 """Tells Palletways what is due once, in a process of its own that a test can kill.
 
-Arguments: order store DSN, address of the simulator, deployment file, the template laid over, the connection's Extra as
-JSON, seconds by which it is later.
+Arguments: order store DSN, address of the simulator, API key, deployment file, the template laid over, the connection's
+Extra as JSON.
 """
 
 import json
 import sys
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.networks.palletways.tracked import access
+from tests.networks.palletways.ways import access
 
 from palletflow import deployment
 from palletflow.networks.palletways.notes_out import NotesOut
@@ -19,17 +19,17 @@ from palletflow.networks.palletways.work import NETWORK, NOTES_OUT
 from palletflow.store.connection import connect
 from palletflow.work.drain import drain
 
-dsn, root, plan_file, template, extra, later = sys.argv[1:]
+dsn, root, key, plan_file, template, extra = sys.argv[1:]
 plan = deployment.load(Path(plan_file))
 ours = replace(plan.network(NETWORK), template=Path(template))
 plan = replace(plan, networks={**plan.networks, NETWORK: ours})
 
 
 def clock() -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=float(later))
+    return datetime.now(UTC)
 
 
-way = access(plan, root, "123", clock, **json.loads(extra))
+way = access(plan, root, "123", key, clock, **json.loads(extra))
 drain(
     lambda: connect(dsn),
     NETWORK,

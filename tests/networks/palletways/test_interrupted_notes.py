@@ -31,7 +31,8 @@ def start(teller, tmp_path) -> Iterator[Callable[..., Process]]:
 
     def make() -> Process:
         extra = json.dumps({**teller.extra, "first_byte_timeout_s": 60})
-        return Process(script, teller.dsn, teller.sim.root, DEPLOYMENT, tmp_path / "own.yaml", extra, 0)
+        key = teller.sim.keys["123"]
+        return Process(script, teller.dsn, teller.sim.root, key, DEPLOYMENT, tmp_path / "own.yaml", extra)
 
     yield from started(make)
 

@@ -88,7 +88,7 @@ class Scene:
     def process(self, dsn: str) -> Process:
         return Process(
             PROJECT / "tests" / "networks" / "palletways" / "poll_once.py",
-            dsn, self.sim.root, DEPLOYMENT, NOW.isoformat(),
+            dsn, self.sim.root, self.sim.keys["123"], DEPLOYMENT, NOW.isoformat(),
         )  # fmt: skip
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,9 @@ import pytest
 from tests.conftest import NOW
 from tests.networks.palletforce.dispatching import content
 from tests.networks.palletways.simulated import DEPOT_KEYS, SimulatedPalletways
+from tests.networks.palletways.ways import access
 
 from palletflow.deployment import Deployment
-from palletflow.networks.palletways import settings
-from palletflow.networks.palletways.client import PalletwaysClient
-from palletflow.networks.palletways.mapper import preview
 from palletflow.networks.palletways.notes_out import NotesOut
 from palletflow.networks.palletways.poll import Polled, poll
 from palletflow.networks.palletways.work import NETWORK, NOTES_OUT, Access
@@ -37,13 +35,6 @@ ROUTES = {
 }
 FEED = "getNotes"
 ONE_STATUS = "getDynConStatus"
-
-
-def access(plan: Deployment, root: str, depot: str, clock: Callable[[], datetime], **extra: Any) -> Access:
-    """A depot's way to a simulated Palletways."""
-    given = {"allow_http": True, "api2_base": f"{root}/", "portal_base": f"{root}/api/", "first_byte_timeout_s": 5}
-    parsed = settings.parse(plan.network(NETWORK).depots[depot], depot, DEPOT_KEYS[depot], {**given, **extra})
-    return Access(PalletwaysClient(parsed, patient=False, sleep=lambda _: None, clock=clock), preview(plan))
 
 
 class Yard:
@@ -97,7 +88,7 @@ class Yard:
 
     def access(self, depot: str = "123") -> Access:
         """A new way to Palletways as a depot: a run of its own."""
-        made = access(self.plan, self.sim.root, depot, self.clock, **self.extra)
+        made = access(self.plan, self.sim.root, depot, DEPOT_KEYS[depot], self.clock, **self.extra)
         self._opened.enter_context(made.client)
         return made
 

@@ -1,31 +1,18 @@
-"""A depot's way to a simulated Palletways. By itself, so that processes which tests start are there soon."""
+"""A depot's way to a simulated Palletways, for tests and for the processes that they kill: imports little."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from palletflow.deployment import Deployment
 from palletflow.networks.palletways import settings
 from palletflow.networks.palletways.client import PalletwaysClient
-from palletflow.networks.palletways.mapper import Mapper
-from palletflow.networks.palletways.work import Access
-from palletflow.work.minute_budget import MinuteBudget
-
-# Of connections that import; tests do not wait long for what does not answer.
-EXTRA: Mapping[str, Any] = {
-    "capabilities": ["import"],
-    "import_cons_entered": True,
-    "allow_http": True,
-    "connect_timeout_s": 5,
-    "first_byte_timeout_s": 0.5,
-    "answer_timeout_s": 2,
-}
+from palletflow.networks.palletways.mapper import preview
+from palletflow.networks.palletways.work import NETWORK, Access
 
 
-def access(
-    plan: Deployment, root: str, depot: str, key: str, extra: Mapping[str, Any], budget: MinuteBudget | None = None
-) -> Access:
-    """As handlers have it; `extra` is laid over EXTRA."""
-    bases = {"api2_base": f"{root}/", "portal_base": f"{root}/api/"}
-    checked = settings.parse(f"palletways_{depot}", depot, key, {**EXTRA, **bases, **extra})
-    client = PalletwaysClient(checked, budget=budget, patient=False, sleep=lambda _: None)
-    return Access(client, Mapper(plan, checked.tracking_id_pattern))
+def access(plan: Deployment, root: str, depot: str, key: str, clock: Callable[[], datetime], **extra: Any) -> Access:
+    """A client that waits for nothing, and the mapper."""
+    given = {"allow_http": True, "api2_base": f"{root}/", "portal_base": f"{root}/api/", "first_byte_timeout_s": 5}
+    parsed = settings.parse(plan.network(NETWORK).depots[depot], depot, key, {**given, **extra})
+    return Access(PalletwaysClient(parsed, patient=False, sleep=lambda _: None, clock=clock), preview(plan))
