@@ -52,6 +52,12 @@ TAKE_OVER = (
                 OR own.direction = 'sent' AND e.direction = 'sent' AND (own.kind, own.sha256) = (e.kind, e.sha256)))
     """,
     "DELETE FROM tracking_polls WHERE consignment_id = %(twin)s",
+    "UPDATE network_notes SET consignment_id = %(ours)s WHERE consignment_id = %(twin)s",
+    """
+    UPDATE network_deliveries d SET consignment_id = %(ours)s
+    WHERE d.consignment_id = %(twin)s
+      AND NOT EXISTS (SELECT FROM network_deliveries own WHERE own.consignment_id = %(ours)s)
+    """,
     "UPDATE inbound_records SET consignment_id = %(ours)s WHERE consignment_id = %(twin)s",
     """
     UPDATE consignments c SET lifecycle_status = twin.lifecycle_status, exception_reason = twin.exception_reason

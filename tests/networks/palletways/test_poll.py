@@ -14,7 +14,7 @@ from palletflow.store import sweeps
 TABLES = (
     "orders", "consignments", "stops", "pallets", "activity", "inbound_batches", "inbound_records", "watermarks",
     "tracking_events", "tracking_polls", "work_items", "network_notes", "network_deliveries", "stale_consignments",
-    "unknown_codes", "photo_windows",
+    "unknown_codes", "photo_windows", "photo_starts",
 )  # fmt: skip
 FEED = "getNotes delta"
 HOUR = timedelta(hours=1)
