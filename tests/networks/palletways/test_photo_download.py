@@ -307,10 +307,45 @@ def test_a_stored_photo_stays_when_a_later_file_lacks_it(house):
 def test_the_same_file_again_is_not_taken_apart_again(house, monkeypatch):
     files = []
     real = photo_fetch.splitting.split
-    monkeypatch.setattr(photo_fetch.splitting, "split", lambda data, limits: files.append(data) or real(data, limits))
+    monkeypatch.setattr(photo_fetch.splitting, "split", lambda data, *more: files.append(data) or real(data, *more))
     one = house.delivered(("door", 0), ("bay", 600))
     house.play_out()
     assert len(files) == 2
+    assert len(house.documents(one)) == 2
+
+
+@pytest.mark.rule("PW-5-22", "PW-5-4")
+def test_what_came_before_is_known_by_its_bytes_and_only_what_is_new_is_decoded(house, monkeypatch):
+    real, found = photo_fetch.splitting.split, []
+
+    def split(data, *more):
+        found.append(real(data, *more))
+        return found[-1]
+
+    monkeypatch.setattr(photo_fetch.splitting, "split", split)
+    one = house.delivered(("door", 0), ("bay", 0), ("gate", 60), ("yard", 600))
+    house.play_out()
+    assert [(len(split.photos), len(split.known)) for split in found] == [(2, 0), (1, 2), (1, 3)]
+    assert [digest.hex() for digest in found[-1].known] == house.hashes(one)[:3]
+    assert house.hashes(one) == house.shown_hashes(one)
+    assert [said[:1] for said in house.said(one, "photos fetched")] == ["2", "1", "1"]
+
+    # What somebody removed has no bytes here any more, and is still known by its pixels.
+    house.conn.execute("DELETE FROM documents WHERE name LIKE '%01.jpg'")
+    assert house.fetch_now(house.tracking_id(one)) == {house.tracking_id(one): "already known"}
+    assert [(len(split.photos), len(split.known)) for split in found[3:]] == [(1, 3)]
+
+
+@pytest.mark.rule("PW-5-24", "PW-5-22")
+def test_a_photo_that_looks_like_a_stored_one_beside_it_is_another(house):
+    """The stored photo is in the file itself, known by its bytes, and so is no partner for the other."""
+    data = pictures.photo("door")
+    one = house.consignment()
+    house.sim.photo(house.tracking_id(one), content=data)
+    house.deliver(one)
+    house.work()
+    house.sim.photo(house.tracking_id(one), content=pictures.reencoded(data, 60))
+    house.play_out()
     assert len(house.documents(one)) == 2
 
 
@@ -646,11 +681,11 @@ def test_notes_that_cannot_be_read_hold_up_no_photos(house):
 def test_photos_that_cannot_be_taken_out_here_are_tried_again(house, monkeypatch):
     real, tries = photo_fetch.splitting.split, []
 
-    def split(data, limits):
+    def split(data, *more):
         tries.append(data)
         if len(tries) == 1:
             raise OSError("no process could be started")
-        return real(data, limits)
+        return real(data, *more)
 
     monkeypatch.setattr(photo_fetch.splitting, "split", split)
     one = house.delivered(("door", 0))
