@@ -56,29 +56,29 @@ def upload(
     settings = target.settings
     manner = Manner("" if settings.rename_mode == DIRECT else settings.temp_suffix, settings.size_check == REQUIRED)
     number = partial(_number, conn, settings, document, consignment_id, tracking_id, file)
+    numbered: Upload = begun if begun and begun.number is not None else number()
     for _ in range(MOST_COLLISIONS + 1):
-        begun = begun if begun and begun.number is not None else number()
-        assert begun.name is not None, "numbered"
+        assert numbered.name is not None, "numbered"
         try:
             with target.sessions.session() as session:
                 placing.place(
                     session,
                     settings.connection,
-                    begun.name,
+                    numbered.name,
                     file.data,
                     manner,
                     told=lambda step: photo_uploads.begin(conn, document.id, STATES[step]),
-                    last=STEPS.get(begun.step or ""),
+                    last=STEPS.get(numbered.step or ""),
                 )
         except NameTaken:
             with conn.transaction():
                 photo_uploads.collided(conn, document.id)
-                begun = number()
+                numbered = number()
             continue
         with conn.transaction():
-            photo_uploads.uploaded(conn, begun, clock(), actor=ACTOR, source=SOURCE)
+            photo_uploads.uploaded(conn, numbered, clock(), actor=ACTOR, source=SOURCE)
         return
-    detail = f"{MOST_COLLISIONS + 1} names in a row stood on the server already, the last before {begun.name}"
+    detail = f"{MOST_COLLISIONS + 1} names in a row stood on the server already, the last before {numbered.name}"
     raise Refused(settings.connection, "Upload", detail)
 
 
