@@ -1,5 +1,6 @@
 """What is taken for a photo, what is not, and how each is saved. Every file is read by a real child process."""
 
+import hashlib
 import io
 import zlib
 
@@ -33,6 +34,10 @@ LIMITS = Limits()
 ONE, TWO, THREE = (jpeg(photo(seed)) for seed in (1, 2, 3))
 SMALL = jpeg(photo(4, (199, 640)))
 LABEL = "FROM Sender Ltd\nREF SO-123\nTRACKING 60000000017\nBOOK IN\n1 OF 002"
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def reasons(found: photos.Split) -> list[str]:
@@ -467,6 +472,89 @@ def test_a_picture_of_a_kind_that_nobody_decodes_is_unsupported():
     assert ([photo.data for photo in found.photos], reasons(found)) == ([TWO], ["unsupported"])
 
 
+def damaged(data: bytes) -> bytes:
+    """A JPEG without the second half of its pixels, which nobody notices who does not decode it."""
+    return data[: len(data) // 2]
+
+
+@pytest.mark.rule("PW-5-22")
+def test_a_picture_that_is_known_is_told_of_and_not_decoded():
+    half = damaged(TWO)
+    pdf = Pdf.new()
+    for picture in (ONE, half, THREE, half):
+        image = jpeg_stream(pdf, ONE)
+        image.write(picture, filter=Name.DCTDecode)
+        add_page(pdf, [image])
+    data = written(pdf)
+    assert reasons(split(data, LIMITS)) == ["malformed", "malformed"]
+    found = split(data, LIMITS, [digest(half), digest(jpeg(photo(9)))])
+    assert [(photo.data, photo.page) for photo in found.photos] == [(ONE, 1), (THREE, 3)]
+    assert [photo.fingerprint for photo in found.photos] == [of(opened(data)) for data in (ONE, THREE)]
+    assert (found.known, found.faults, found.pages) == ([digest(half), digest(half)], [], 4)
+    everything = split(photo_pdf(THREE, ONE), LIMITS, {digest(ONE), digest(TWO), digest(THREE)})
+    assert everything == ([], [], 2, [digest(THREE), digest(ONE)])
+
+
+@pytest.mark.rule("PW-5-31")
+def test_a_picture_that_is_known_may_have_more_pixels_than_are_decoded():
+    small = Limits(max_image_mpx=1)
+    for data in (ONE, photo_pdf(ONE)):
+        assert reasons(split(data, small)) == ["too_large"]
+        assert split(data, small, [digest(ONE)]) == ([], [], 1, [digest(ONE)])
+
+
+@pytest.mark.rule("PW-5-21", "PW-5-22")
+@pytest.mark.parametrize("data", [damaged(ONE), png(photo(1, (400, 300)))[:-5_000]], ids=["JPEG", "PNG"])
+def test_a_known_picture_alone_in_its_file_is_not_decoded(data):
+    assert reasons(split(data, LIMITS)) == ["malformed"]
+    assert split(data, LIMITS, [digest(data)]) == ([], [], 1, [digest(data)])
+
+
+@pytest.mark.rule("PW-5-20", "PW-5-22")
+def test_what_is_saved_with_other_bytes_is_decoded_though_its_own_are_known():
+    inks = jpeg(Image.new("RGB", (400, 304), (200, 30, 40)).convert("CMYK"))
+    animated = png(photo(1, (400, 300)), save_all=True, append_images=[photo(2, (400, 300))])
+    for data, own, count in (
+        (photo_pdf(ONE, TWO, Rotate=90), [ONE, TWO], 2),
+        (photo_pdf(inks), [inks], 1),
+        (inks, [inks], 1),
+        (animated, [animated], 2),
+        (many(9)[0], many(9)[1], 1),
+    ):
+        found = split(data, LIMITS, [digest(one) for one in own])
+        assert (len(found.photos), found.known) == (count, [])
+        assert found == split(data, LIMITS)
+
+
+@pytest.mark.rule("PW-5-20", "PW-5-22")
+def test_a_turned_photo_is_decoded_each_time_since_it_is_turned_anew():
+    data = photo_pdf(ONE, Rotate=90)
+    [stored] = split(data, LIMITS).photos
+    assert split(data, LIMITS, [digest(stored.data)]).photos == [stored]
+    # By itself it is a JPEG like any other.
+    assert split(photo_pdf(stored.data), LIMITS, [digest(stored.data)]).known == [digest(stored.data)]
+
+
+@pytest.mark.rule("PW-5-28", "PW-5-17")
+def test_a_known_picture_makes_no_photo_of_what_is_none():
+    pdf = Pdf.new()
+    add_page(pdf, [jpeg_stream(pdf, ONE)], LABEL)
+    add_page(pdf, [jpeg_stream(pdf, SMALL)])
+    add_page(pdf, [raw_stream(pdf, photo(6, (400, 300))), jpeg_stream(pdf, TWO), jpeg_stream(pdf, THREE)])
+    found = split(written(pdf), LIMITS, [digest(ONE), digest(SMALL), digest(TWO)])
+    assert reasons(found) == ["label_like", "not_a_photo"]
+    assert found.known == [digest(TWO)]
+    assert [(photo.media_type, photo.page) for photo in found.photos] == [(media.PNG, 3), (media.JPEG, 3)]
+
+
+@pytest.mark.rule("PW-5-22")
+def test_of_more_known_pictures_than_are_told_the_others_are_decoded():
+    others = [number.to_bytes(32, "big") for number in range(photos.MOST_KNOWN)]
+    assert split(ONE, LIMITS, [*others[1:], digest(ONE)]).known == [digest(ONE)]
+    found = split(ONE, LIMITS, [*others, digest(ONE)])
+    assert ([photo.data for photo in found.photos], found.known) == ([ONE], [])
+
+
 @pytest.mark.rule("PW-5-34")
 def test_prints_are_of_every_picture_and_frame():
     pdf = Pdf.new()
@@ -485,12 +573,6 @@ def test_what_was_uploaded_is_known_when_it_comes_back():
     fetched = split(photo_pdf(*(jpeg(photo(seed), 75) for seed in (1, 2, 3))), LIMITS).photos
     for one, other in zip(fetched, uploaded, strict=True):
         assert same(one.fingerprint, other, NEAR)
-
-
-def test_pictures_alone_are_what_split_saves():
-    data = photo_pdf(ONE, TWO, Rotate=90)
-    assert photos.pictures(data, LIMITS) == [photo.data for photo in split(data, LIMITS).photos]
-    assert photos.pictures(photo_pdf(ONE, TWO), LIMITS) == [ONE, TWO]
 
 
 def test_a_broken_installation_is_no_fault_of_the_file(monkeypatch):

@@ -329,6 +329,13 @@ def reasons_of(data: bytes, limits: Limits) -> list[str]:
 
 
 BEGIN = "out = sys.stdout.buffer\nout.write(b'B' + bytes(4)); out.flush()\n"
+# What comes before the bytes of a JPEG on page 1.
+PLAIN_JPEG = b"\x00\x00\x00\x01\x00" + bytes(photo_answer.FINGERPRINT.size)
+
+
+def told(kind: bytes, body: bytes) -> bytes:
+    """A frame of an answer."""
+    return kind + struct.pack(">I", len(body)) + body
 
 
 @pytest.mark.rule("PW-5-31")
@@ -368,22 +375,43 @@ def test_an_answer_without_an_end_does_not_exhaust_the_parent(taken_over):
     [
         b"X" + bytes(4),
         b"P" + bytes(4),
-        b"P\x00\x00\x00\x09" + b"\x00\x00\x00\x01\x00\x00" + b"MZ\x90",
-        b"P\x00\x00\x00\x06" + b"\x00\x00\x00\x01\x09\x00",
+        told(b"P", PLAIN_JPEG + b"MZ\x90"),
+        told(b"P", PLAIN_JPEG),
+        told(b"P", b"\x00\x00\x00\x01\x09" + PLAIN_JPEG[5:] + ONE),
+        told(b"K", hashlib.sha256(ONE).digest()),
+        told(b"K", b""),
         b"F\x00\x00\x00\x02" + b"\xffx",
         b"N\x00\x00\x00\x01" + b"x",
     ],
-    ids=["unknown kind", "short", "not what it says", "unknown type", "unknown reason", "no number"],
+    ids=[
+        "unknown kind",
+        "short",
+        "not what it says",
+        "empty",
+        "unknown type",
+        "known by itself",
+        "no digest",
+        "unknown reason",
+        "no number",
+    ],
 )
 def test_an_answer_that_is_none_is_a_fault_of_the_file(taken_over, answer):
     taken_over(BEGIN + f"out.write({answer!r} + b'E' + bytes(4)); out.flush()")
-    found = split(ONE, Limits())
-    assert (found.photos, [fault.reason for fault in found.faults]) == ([], ["malformed"])
+    found = split(ONE, Limits(), [hashlib.sha256(TWO).digest()])
+    assert (found.photos, found.known, [fault.reason for fault in found.faults]) == ([], [], ["malformed"])
+
+
+def test_an_answer_with_what_was_said_to_be_known_is_one(taken_over):
+    """Beside those that are none, which differ from it in one thing each."""
+    digest = hashlib.sha256(TWO).digest()
+    answer = told(b"K", digest) + told(b"P", PLAIN_JPEG + ONE)
+    taken_over(BEGIN + f"out.write({answer!r} + b'E' + bytes(4)); out.flush()")
+    found = split(ONE, Limits(), [digest])
+    assert ([photo.data for photo in found.photos], found.known, found.faults) == ([ONE], [digest], [])
 
 
 def test_a_child_that_dies_leaves_what_it_had_told(taken_over):
-    body = b"\x00\x00\x00\x01\x00\x01" + bytes(photo_answer.FINGERPRINT.size) + ONE
-    frame = b"P" + struct.pack(">I", len(body)) + body
+    frame = told(b"P", PLAIN_JPEG + ONE)
     taken_over(BEGIN + f"out.write({frame!r}); out.flush()\nos.kill(os.getpid(), signal.SIGSEGV)")
     found = split(ONE, Limits())
     assert [photo.data for photo in found.photos] == [ONE]
@@ -393,7 +421,7 @@ def test_a_child_that_dies_leaves_what_it_had_told(taken_over):
 
 def test_what_a_child_says_is_kept_short_and_plain(taken_over):
     body = bytes([photo_answer.REASONS.index("malformed")]) + b"\x1b[2J line\r\nline" + b"x" * 100_000
-    frame = b"F" + struct.pack(">I", len(body)) + body
+    frame = told(b"F", body)
     taken_over(BEGIN + f"out.write({frame!r} + b'E' + bytes(4)); out.flush()")
     [fault] = split(ONE, Limits()).faults
     assert fault.detail.isprintable()

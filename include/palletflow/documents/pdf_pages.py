@@ -12,14 +12,14 @@ import pikepdf
 from pikepdf import Dictionary, Name, Object, Page, Pdf, PdfImage, PdfInlineImage, Stream
 from PIL import Image
 
-from palletflow.documents.photo_answer import ENCRYPTED, MALFORMED, Fault, Picture
+from palletflow.documents.photo_answer import ENCRYPTED, MALFORMED, Fault, Known, Picture
 from palletflow.documents.pictures import OUT_OF_MEMORY, Saver, TooLarge, Unsupported, plain_text, reason
 
 TEXT = frozenset(("Tj", "TJ", "'", '"'))
 VECTORS = frozenset(("S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "sh"))
 # What is read of a page's contents; all other operators are passed over unread.
 OPERATORS = " ".join(("Do", "BI", "ID", "EI", *sorted(TEXT | VECTORS)))
-JPEG_FILTER = "/DCTDecode"
+JPEG_FILTER = Name.DCTDecode
 # What a page that is kept as a PDF takes with it, and what the pictures and forms it draws leave behind.
 PAGE_KEYS = ("/MediaBox", "/CropBox", "/Rotate", "/Contents", "/UserUnit")
 RESOURCE_KEYS = ("/ColorSpace", "/ExtGState", "/Font", "/Pattern", "/Shading", "/XObject")
@@ -127,19 +127,19 @@ def size(drawn: Drawn) -> tuple[int, int]:
     return int(drawn.Width), int(drawn.Height)
 
 
-def picture(drawn: Drawn, saver: Saver, page: int, angle: int) -> Picture:
+def picture(drawn: Drawn, saver: Saver, page: int, angle: int) -> Picture | Known:
     """One picture of a page that is turned by `angle`. Raises TooLarge, Unsupported, whatever a damaged one does."""
-    image, jpeg = _loaded(drawn, saver)
-    if jpeg is not None:
+    image = _loaded(drawn, saver)
+    if isinstance(image, bytes):
         # Pillow reads four colours the way Adobe's programs write them, and a PDF says so where they are.
-        return saver.jpeg(jpeg, page, turn=angle, negative=not _inverted(image))
+        return saver.jpeg(image, page, turn=angle, negative=not _inverted(drawn))
     return saver.png(_decoded(image), page, turn=angle)
 
 
 def decoded(drawn: Drawn, saver: Saver) -> Image.Image:
     """One picture of a page, not saved. Raises as `picture` does."""
-    image, jpeg = _loaded(drawn, saver)
-    return _decoded(image) if jpeg is None else saver.open(io.BytesIO(jpeg), "JPEG")
+    image = _loaded(drawn, saver)
+    return saver.open(io.BytesIO(image), "JPEG") if isinstance(image, bytes) else _decoded(image)
 
 
 def _only(held: Object, keys: Sequence[str]) -> dict[str, Object]:
@@ -168,20 +168,20 @@ def _drawn(holder: Object, resources: Object, found: Contents, seen: set[tuple[i
     return found
 
 
-def _loaded(drawn: Drawn, saver: Saver) -> tuple[PdfImage | PdfInlineImage, bytes | None]:
-    """A picture, and the bytes of its JPEG stream; None for all other kinds."""
+def _loaded(drawn: Drawn, saver: Saver) -> PdfImage | PdfInlineImage | bytes:
+    """A picture; the bytes of one that is a JPEG stream, whose size nobody has checked yet."""
+    if isinstance(drawn, Stream) and drawn.get("/Filter") in (JPEG_FILTER, [JPEG_FILTER]):
+        return drawn.read_raw_bytes()
     # Before a picture is touched: one of JPEG 2000 is decoded by looking at it.
     saver.check(*size(drawn))
     try:
         image = PdfImage(drawn) if isinstance(drawn, Stream) else drawn
     except FOREIGN as error:
         raise Unsupported(reason(error)) from error
-    if image.filters[-1:] != [JPEG_FILTER]:
-        return image, None
-    if len(image.filters) == 1 and isinstance(drawn, Stream):
-        return image, drawn.read_raw_bytes()
+    if image.filters[-1:] != [str(JPEG_FILTER)]:
+        return image
     held = io.BytesIO()
-    return image, held.getvalue() if image.extract_to(stream=held) == ".jpg" else None
+    return held.getvalue() if image.extract_to(stream=held) == ".jpg" else image
 
 
 def _decoded(image: PdfImage | PdfInlineImage) -> Image.Image:
@@ -191,5 +191,5 @@ def _decoded(image: PdfImage | PdfInlineImage) -> Image.Image:
         raise Unsupported(reason(error)) from error
 
 
-def _inverted(image: PdfImage | PdfInlineImage) -> bool:
-    return isinstance(image, PdfImage) and [int(level) for level in image.obj.get("/Decode", ())][:2] == [1, 0]
+def _inverted(drawn: Drawn) -> bool:
+    return isinstance(drawn, Stream) and [int(level) for level in drawn.get("/Decode", ())][:2] == [1, 0]

@@ -4,6 +4,7 @@ Whoever reads the answer does not trust it: a hostile file may have taken the ch
 """
 
 import struct
+from collections.abc import Collection
 from enum import Enum
 from typing import BinaryIO, NamedTuple
 
@@ -17,10 +18,11 @@ ERROR_PAGE, LABEL_LIKE, MALFORMED, ENCRYPTED, TOO_LARGE, UNSUPPORTED, NOT_A_PHOT
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
 MOST_DETAIL_BYTES = 500
 MOST_TEXT_BYTES = 100_000
+DIGEST_BYTES = 32
 MEDIA_TYPES = (media.JPEG, media.PNG, media.PDF)
 FRAME = struct.Struct(">cI")
-# Page, media type, length of what follows it; then the fingerprint if there is one, then the bytes.
-PICTURE = struct.Struct(">IB?")
+# Page and media type; then the fingerprint, then the bytes.
+PICTURE = struct.Struct(">IB")
 FINGERPRINT = struct.Struct(f">32sII{HASH_SIDE * HASH_SIDE // 8}s{CELLS * CELLS}s?")
 NUMBER = struct.Struct(">I")
 
@@ -49,24 +51,26 @@ class Limits(NamedTuple):
 
 
 class Wanted(Enum):
-    """What a file is read for: photos with fingerprints, fingerprints of all there is, pictures alone, or words."""
+    """What a file is read for: photos, fingerprints of all pictures there are, or words."""
 
     PHOTOS = "photos"
     PRINTS = "prints"
-    PICTURES = "pictures"
     TEXTS = "texts"
 
 
 class Picture(NamedTuple):
-    """A picture as it is to be stored; `page` counts pages, or frames of a TIFF, from 1.
-
-    `data` is empty where only fingerprints are wanted, and `fingerprint` None where only pictures are.
-    """
+    """A picture as it is to be stored; `page` counts pages, or frames of a TIFF, from 1."""
 
     data: bytes
     media_type: str
     page: int
-    fingerprint: Fingerprint | None
+    fingerprint: Fingerprint
+
+
+class Known(NamedTuple):
+    """A picture whose bytes are held already where it would be stored, by their SHA-256."""
+
+    digest: bytes
 
 
 class Fault(NamedTuple):
@@ -77,10 +81,14 @@ class Fault(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """All that a child told: `began` and `ended` say whether it came that far. `texts`: the words of each page."""
+    """All that a child told: `began` and `ended` say whether it came that far. `texts`: the words of each page.
+
+    `known`: digests of the pictures that it was told of and met.
+    """
 
     texts: list[str]
     pictures: list[Picture]
+    known: list[bytes]
     faults: list[Fault]
     pages: int
     began: bool
@@ -105,11 +113,13 @@ class Writer:
         """How many pages or frames the file has."""
         self._frame(b"N", NUMBER.pack(count))
 
-    def picture(self, picture: Picture) -> None:
+    def picture(self, picture: Picture | Known) -> None:
         """One picture."""
-        head = PICTURE.pack(picture.page, MEDIA_TYPES.index(picture.media_type), picture.fingerprint is not None)
-        marks = FINGERPRINT.pack(*picture.fingerprint) if picture.fingerprint else b""
-        self._frame(b"P", head, marks, picture.data)
+        if isinstance(picture, Known):
+            self._frame(b"K", picture.digest)
+            return
+        head = PICTURE.pack(picture.page, MEDIA_TYPES.index(picture.media_type))
+        self._frame(b"P", head, FINGERPRINT.pack(*picture.fingerprint), picture.data)
 
     def text(self, words: str) -> None:
         """The words of the next page."""
@@ -131,10 +141,14 @@ class Writer:
         self._out.flush()
 
 
-def read(answer: bytes | bytearray) -> Answer:
-    """What an answer tells, which may stop anywhere. Raises NotUnderstood when it is none."""
+def read(answer: bytes | bytearray, known: Collection[bytes]) -> Answer:
+    """What an answer tells, which may stop anywhere; `known`: the digests that the child was told of.
+
+    Raises NotUnderstood when it is none.
+    """
     texts: list[str] = []
     pictures: list[Picture] = []
+    met: list[bytes] = []
     faults: list[Fault] = []
     pages, began, ended = 0, False, False
     view = memoryview(answer)
@@ -154,6 +168,8 @@ def read(answer: bytes | bytearray) -> Answer:
                     texts.append(bytes(body[:MOST_TEXT_BYTES]).decode("utf-8", "replace"))
                 case b"P":
                     pictures.append(_picture(body))
+                case b"K":
+                    met.append(bytes(body))
                 case b"F":
                     faults.append(Fault(REASONS[body[0]], _plain(bytes(body[1:]))))
                 case b"E":
@@ -162,18 +178,16 @@ def read(answer: bytes | bytearray) -> Answer:
                     raise NotUnderstood(f"a frame of kind {kind!r}")
         except (struct.error, IndexError) as error:
             raise NotUnderstood(f"a frame of kind {kind!r} with {length} bytes: {error}") from error
-    return Answer(texts, pictures, faults, pages, began, ended)
+    if not set(known).issuperset(met):
+        raise NotUnderstood("a picture is said to be known and is not")
+    return Answer(texts, pictures, met, faults, pages, began, ended)
 
 
 def _picture(body: memoryview) -> Picture:
-    page, media_type, has_marks = PICTURE.unpack_from(body)
-    body = body[PICTURE.size :]
-    fingerprint = None
-    if has_marks:
-        fingerprint = Fingerprint(*FINGERPRINT.unpack_from(body))
-        body = body[FINGERPRINT.size :]
-    data = bytes(body)
-    if data and media.sniff(data) != MEDIA_TYPES[media_type]:
+    page, media_type = PICTURE.unpack_from(body)
+    fingerprint = Fingerprint(*FINGERPRINT.unpack_from(body, PICTURE.size))
+    data = bytes(body[PICTURE.size + FINGERPRINT.size :])
+    if media.sniff(data) != MEDIA_TYPES[media_type]:
         raise NotUnderstood(f"page {page} is said to be {MEDIA_TYPES[media_type]} and is not")
     return Picture(data, MEDIA_TYPES[media_type], page, fingerprint)
 

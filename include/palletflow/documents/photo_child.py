@@ -1,8 +1,9 @@
-"""The process that opens files of strangers: `python -m palletflow.documents.photo_child WANTED LIMITS MEMORY SECONDS`.
+"""The process that opens files of strangers: `python -m palletflow.documents.photo_child`.
 
-It limits itself, then reads one file from its standard input and writes frames of photo_answer.py to its standard
-output. It opens no other file, starts nothing and needs no network. photos.py starts it, and takes it that whatever it
-answers may be a lie.
+Its arguments: WANTED LIMITS MEMORY SECONDS N. It limits itself, then reads one file from its standard input and writes
+frames of photo_answer.py to its standard output. File descriptor N gives the digests of pictures that are held
+already, one after the other. It opens no other file, starts nothing and needs no network. photos.py starts it, and
+takes it that whatever it answers may be a lie.
 """
 
 import json
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from palletflow.documents import media
-from palletflow.documents.photo_answer import Limits, Wanted, Writer, kind
+from palletflow.documents.photo_answer import DIGEST_BYTES, Limits, Wanted, Writer, kind
 from palletflow.documents.photo_reader import Reader
 
 
@@ -33,9 +34,11 @@ def limit(memory: int, seconds: float) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Reads one file."""
-    wanted, limits, memory, seconds = arguments
+    wanted, limits, memory, seconds, known = arguments
     values = json.loads(limits)
-    asked = Wanted(wanted), Limits(**{**values, "label_words": tuple(values["label_words"])})
+    with os.fdopen(int(known), "rb") as held:
+        digests = frozenset(iter(lambda: held.read(DIGEST_BYTES), b""))
+    asked = Wanted(wanted), Limits(**{**values, "label_words": tuple(values["label_words"])}), digests
     # What a library prints must not get among the frames.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

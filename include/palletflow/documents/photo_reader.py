@@ -3,7 +3,7 @@
 Rules: docs/contracts/palletways.md, section 5, "Splitting". pdf_reader.py does the same for a PDF.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -15,13 +15,16 @@ FORMATS = {media.JPEG: "JPEG", media.PNG: "PNG", media.TIFF: "TIFF"}
 
 
 class Reader:
-    """Reads one file, telling the writer of each photo and fault as soon as it is known."""
+    """Reads one file, telling the writer of each photo and fault as soon as it is known.
 
-    def __init__(self, writer: Writer, wanted: Wanted, limits: Limits) -> None:
+    `known`: SHA-256 of the bytes of pictures that need not be decoded.
+    """
+
+    def __init__(self, writer: Writer, wanted: Wanted, limits: Limits, known: Collection[bytes]) -> None:
         self._writer = writer
         self._wanted = wanted
         self._limits = limits
-        self._saver = pictures.Saver(limits.max_image_mpx, marked=wanted != Wanted.PICTURES)
+        self._saver = pictures.Saver(limits.max_image_mpx, known)
 
     def read(self, file: BinaryIO) -> None:
         """The whole file, or what of it comes before a limit is met."""
@@ -55,9 +58,8 @@ class Reader:
             self._writer.pages(number)
             self._saver.check(*image.size)
             if still:
-                image.load()
                 file.seek(0)
-                self._writer.picture(self._saver.kept(file.read(), number, image))
+                self._writer.picture(self._saver.png_file(file.read(), number))
             else:
                 self._writer.picture(self._saver.png(image, number))
 

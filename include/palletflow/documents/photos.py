@@ -4,6 +4,7 @@ Rules: docs/contracts/palletways.md, section 5, "Splitting", "Same photo or new"
 are opened in a child process with limits of memory and time (photo_child.py), which may die of them as it will.
 """
 
+import itertools
 import json
 import os
 import selectors
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
 
 from palletflow.documents import media, photo_answer
 from palletflow.documents.fingerprints import Fingerprint
@@ -24,11 +27,12 @@ from palletflow.documents.photo_answer import (
     Fault,
     Limits,
     NotUnderstood,
+    Picture,
     Wanted,
     kind,
 )
 
-__all__ = ["Fault", "Limits", "Photo", "ReaderBroken", "Split", "Texts", "pictures", "prints", "split", "texts"]
+__all__ = ["Fault", "Limits", "Picture", "ReaderBroken", "Split", "Texts", "prints", "split", "texts"]
 
 MODULE = "palletflow.documents.photo_child"
 # With what the system shares out between processes this stays under 300 MB.
@@ -38,6 +42,8 @@ MOST_SECONDS = 28.0
 # Photos that are not stored byte for byte grow when they become PNG; nothing sound grows by more.
 MOST_GROWTH = 4
 CHUNK = 1 << 20
+# So many digests of pictures that are held already are told to a child; no consignment has as many photos.
+MOST_KNOWN = 4096
 # All else that surrounds this process is kept from a file that takes the child over: passwords are among it.
 PASSED_ON = ("LD_LIBRARY_PATH",)
 
@@ -46,21 +52,16 @@ class ReaderBroken(RuntimeError):
     """The process that reads photos does not start; a fault of this installation and of no file."""
 
 
-class Photo(NamedTuple):
-    """One photo as it is to be stored; `page` counts pages, or frames of a TIFF, from 1."""
-
-    data: bytes
-    media_type: str
-    fingerprint: Fingerprint
-    page: int
-
-
 class Split(NamedTuple):
-    """The photos of a file in order, what stood in the way, and how many pages or frames it has (0: not known)."""
+    """The photos of a file in order, what stood in the way, and how many pages or frames it has (0: not known).
 
-    photos: list[Photo]
+    `known`: SHA-256 of those that were said to be held already, in order; they are not among `photos`.
+    """
+
+    photos: list[Picture]
     faults: list[Fault]
     pages: int
+    known: list[bytes]
 
 
 class Texts(NamedTuple):
@@ -70,19 +71,16 @@ class Texts(NamedTuple):
     faults: list[Fault]
 
 
-def split(data: bytes, limits: Limits) -> Split:
+def split(data: bytes, limits: Limits, known: Collection[bytes] = ()) -> Split:
     """The photos of a file: JPEG streams byte for byte, others as PNG, a page of many strips as a PDF of its own.
 
+    `known`: SHA-256 of bytes that are held already. A JPEG or PNG that would be stored with such bytes is not decoded,
+    so nobody notices that it is damaged or large; of more than MOST_KNOWN the others are decoded like new ones.
     Never raises for what is in the file; what was read before a limit was met stands. Two pictures in one file are
     two photos, however alike. Raises ReaderBroken, OSError.
     """
-    answer = _read(data, limits, Wanted.PHOTOS)
-    photos = [
-        Photo(picture.data, picture.media_type, picture.fingerprint, picture.page)
-        for picture in answer.pictures
-        if picture.fingerprint
-    ]
-    return Split(photos, answer.faults, answer.pages)
+    answer = _read(data, limits, Wanted.PHOTOS, list(itertools.islice(known, MOST_KNOWN)))
+    return Split(answer.pictures, answer.faults, answer.pages, answer.known)
 
 
 def prints(data: bytes, limits: Limits) -> list[Fingerprint]:
@@ -91,15 +89,7 @@ def prints(data: bytes, limits: Limits) -> list[Fingerprint]:
     Of a file that cannot be read, or not to its end, what there is. Raises ReaderBroken, OSError.
     """
     answer = _read(data, limits, Wanted.PRINTS)
-    return [picture.fingerprint for picture in answer.pictures if picture.fingerprint]
-
-
-def pictures(data: bytes, limits: Limits) -> list[bytes]:
-    """The pictures of a file as `split` would store them, without looking at their pixels: for who compares nothing.
-
-    A JPEG whose pixels are damaged is not noticed. Raises ReaderBroken, OSError.
-    """
-    return [picture.data for picture in _read(data, limits, Wanted.PICTURES).pictures]
+    return [picture.fingerprint for picture in answer.pictures]
 
 
 def texts(data: bytes, limits: Limits) -> Texts:
@@ -114,19 +104,19 @@ def texts(data: bytes, limits: Limits) -> Texts:
     return Texts(answer.texts, answer.faults)
 
 
-def _read(data: bytes, limits: Limits, wanted: Wanted) -> Answer:
+def _read(data: bytes, limits: Limits, wanted: Wanted, known: Sequence[bytes] = ()) -> Answer:
     """What a child finds in the bytes, or why none was asked or it did not come to an end."""
     if len(data) > limits.max_mib * 1024 * 1024:
         return _only(Fault(TOO_LARGE, f"the file has {len(data):,} bytes, more than {limits.max_mib:g} MiB"))
     if kind(data) is None:
         return _only(Fault(UNSUPPORTED, "the file is no PDF, JPEG, PNG or TIFF"))
-    child = _Child(data, limits, wanted, min(limits.max_decode_s, MOST_SECONDS))
+    child = _Child(data, limits, wanted, known, min(limits.max_decode_s, MOST_SECONDS))
     try:
         stopped = child.listen(int(MOST_GROWTH * limits.max_mib * 1024 * 1024))
     finally:
         code = child.end()
     try:
-        answer = photo_answer.read(child.answer)
+        answer = photo_answer.read(child.answer, known)
     except NotUnderstood as error:
         return _only(Fault(MALFORMED, f"the answer of the process that reads photos is none: {error}"))
     if answer.ended:
@@ -138,23 +128,31 @@ def _read(data: bytes, limits: Limits, wanted: Wanted) -> Answer:
 
 
 def _only(fault: Fault) -> Answer:
-    return Answer([], [], [fault], 0, began=True, ended=True)
+    return Answer([], [], [], [fault], 0, began=True, ended=True)
+
+
+@contextmanager
+def _lent(data: bytes) -> Iterator[BinaryIO]:
+    """A file without a name for a child to read the bytes from."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield file
 
 
 class _Child:
     """A child process that reads one file, and what it has answered so far."""
 
-    def __init__(self, data: bytes, limits: Limits, wanted: Wanted, seconds: float) -> None:
+    def __init__(self, data: bytes, limits: Limits, wanted: Wanted, known: Sequence[bytes], seconds: float) -> None:
         self.answer = bytearray()
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         asked = (wanted.value, json.dumps(limits._asdict()), str(MOST_MEMORY), str(seconds))
-        with tempfile.TemporaryFile() as file:
-            file.write(data)
-            file.seek(0)
+        with _lent(data) as file, _lent(b"".join(known)) as digests:
             self._process = subprocess.Popen(  # noqa: S603 - a module of ours
-                [sys.executable, "-I", "-m", MODULE, *asked],
+                [sys.executable, "-I", "-m", MODULE, *asked, str(digests.fileno())],
                 stdin=file,
+                pass_fds=(digests.fileno(),),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pipesize=CHUNK,

@@ -7,9 +7,10 @@ do not fit blocks of 8 pixels.
 Everything else is saved as PNG, which loses nothing.
 """
 
+import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from PIL import Image, ImageChops
@@ -17,7 +18,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from palletflow.documents import fingerprints, media
 from palletflow.documents.fingerprints import Fingerprint
-from palletflow.documents.photo_answer import MOST_PHOTO_BYTES, Picture
+from palletflow.documents.photo_answer import MOST_PHOTO_BYTES, Known, Picture
 
 # Clockwise degrees, as a PDF's page is turned, and what Pillow calls that.
 TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
@@ -59,27 +60,30 @@ def plain_text(message: str) -> str:
 
 
 class Saver:
-    """Makes photos of pictures of at most `most_mpx` megapixels; `marked`: with fingerprints."""
+    """Makes photos of pictures of at most `most_mpx` megapixels.
 
-    def __init__(self, most_mpx: float, *, marked: bool) -> None:
+    A picture that keeps bytes whose SHA-256 is among `known` is not decoded, whatever its size.
+    """
+
+    def __init__(self, most_mpx: float, known: Collection[bytes]) -> None:
         self._most_mpx = most_mpx
-        self._marked = marked
+        self._known = known
 
     def open(self, file: BinaryIO, form: str) -> Image.Image:
         """A file as a picture that is not decoded yet. Raises TooLarge, and whatever Pillow does for a damaged one."""
-        image = Image.open(file, formats=(form,))
-        self.check(*image.size)
-        if image.info.get("progressive"):
-            _check(*image.size, MOST_PROGRESSIVE_MPX, "a progressive JPEG")
-        return image
+        return self._checked(Image.open(file, formats=(form,)))
 
     def check(self, width: int, height: int) -> None:
         """Raises TooLarge."""
         _check(width, height, self._most_mpx, "a picture")
 
-    def jpeg(self, jpeg: bytes, page: int, *, turn: int = 0, negative: bool = False) -> Picture:
+    def jpeg(self, jpeg: bytes, page: int, *, turn: int = 0, negative: bool = False) -> Picture | Known:
         """A JPEG stream; `turn`: clockwise degrees; `negative`: its four colours of print are the wrong way round."""
-        image = self.open(io.BytesIO(jpeg), "JPEG")
+        image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        keeps_bytes = image.mode != "CMYK" and not turn
+        if keeps_bytes and (known := self._met(jpeg)):
+            return known
+        self._checked(image)
         if image.mode == "CMYK":
             return self._saved(_encoded_cmyk(image, turn, negative), media.JPEG, page)
         if turn:
@@ -95,22 +99,31 @@ class Saver:
         image.save(held, "PNG", compress_level=PNG_LEVEL)
         return self._saved(held.getvalue(), media.PNG, page, image)
 
-    def kept(self, png: bytes, page: int, image: Image.Image) -> Picture:
-        """A PNG that stays as it is; `image` is the same, opened."""
-        return self._saved(png, media.PNG, page, image)
+    def png_file(self, png: bytes, page: int) -> Picture | Known:
+        """A PNG that stays as it is."""
+        return self._met(png) or self._saved(png, media.PNG, page)
 
     def pile(self, pdf: bytes, page: int, images: Iterable[Image.Image]) -> Picture:
         """A page that stays a PDF, because its pictures are parts of one."""
-        return self._made(pdf, media.PDF, page, fingerprints.of_strips(map(plain, images)) if self._marked else None)
+        return self._made(pdf, media.PDF, page, fingerprints.of_strips(map(plain, images)))
 
     def _saved(self, data: bytes, media_type: str, page: int, image: Image.Image | None = None) -> Picture:
-        marks = fingerprints.of(image or Image.open(io.BytesIO(data))) if self._marked else None
-        return self._made(data, media_type, page, marks)
+        return self._made(data, media_type, page, fingerprints.of(image or Image.open(io.BytesIO(data))))
 
-    def _made(self, data: bytes, media_type: str, page: int, marks: Fingerprint | None) -> Picture:
+    def _made(self, data: bytes, media_type: str, page: int, marks: Fingerprint) -> Picture:
         if len(data) > MOST_PHOTO_BYTES:
             raise TooLarge(f"what is saved of a page has {len(data):,} bytes, more than {MOST_PHOTO_BYTES:,}")
         return Picture(data, media_type, page, marks)
+
+    def _checked(self, image: Image.Image) -> Image.Image:
+        self.check(*image.size)
+        if image.info.get("progressive"):
+            _check(*image.size, MOST_PROGRESSIVE_MPX, "a progressive JPEG")
+        return image
+
+    def _met(self, data: bytes) -> Known | None:
+        digest = hashlib.sha256(data).digest()
+        return Known(digest) if digest in self._known else None
 
 
 def _check(width: int, height: int, most_mpx: float, what: str) -> None:

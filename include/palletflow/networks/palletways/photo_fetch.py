@@ -31,6 +31,7 @@ from palletflow.store import activity, alerts, documents, photo_prints, photo_wi
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.documents import Document
+from palletflow.store.photo_prints import KnownPrint
 from palletflow.store.quarantined_files import QuarantinedFile
 from palletflow.store.work_items import storable
 
@@ -184,9 +185,13 @@ def _taken_apart(
     conn: Connection, consignment_id: int, storage: Storage, data: bytes, settings: Settings
 ) -> tuple[list[Picture], list[Fault]]:
     """The photos of a file, and what is wrong with it; the bytes of new ones are stored."""
-    split = splitting.split(data, _limits(settings))
+    held = _held(conn, consignment_id)
+    split = splitting.split(data, _limits(settings), held)
+    known = [held[digest] for digest in split.known]
     pictures, faults = [], list(split.faults)
-    new = _fresh(conn, consignment_id, [photo.fingerprint for photo in split.photos], settings)
+    # With those known by their bytes, so that each keeps its stored photo from being paired with another [PW-5-24].
+    fingerprints = [*(one.fingerprint for one in split.photos), *(one.fingerprint for one in known)]
+    new = _fresh(conn, consignment_id, fingerprints, settings)
     for place, photo in enumerate(split.photos):
         try:
             stored = storage.put(photo.data) if place in new else None
@@ -194,7 +199,17 @@ def _taken_apart(
             faults.append(Fault(TOO_LARGE, f"page {photo.page}: {error}"))
         else:
             pictures.append(Picture(photo.fingerprint, photo.media_type, stored))
-    return pictures, faults
+    return [*pictures, *known], faults
+
+
+def _held(conn: Connection, consignment_id: int) -> dict[bytes, Picture]:
+    """The photos of a consignment that need not be decoded to be known again, by the SHA-256 of their bytes."""
+    stored = {document.id: document for document in documents.of_consignment(conn, consignment_id)}
+    return {
+        stored[known.document_id].sha256: Picture(_fingerprint(known), stored[known.document_id].media_type, None)
+        for known in photo_prints.known(conn, consignment_id)
+        if known.document_id in stored
+    }
 
 
 def _put_away(conn: Connection, quarantine: Quarantine, data: bytes, at: datetime) -> Stored:
@@ -269,11 +284,12 @@ def _keep_file(
 
 
 def _fresh(conn: Connection, consignment_id: int, fingerprints: Sequence[Fingerprint], settings: Settings) -> set[int]:
-    known = [
-        Fingerprint(held.exact, held.width, held.height, held.hash, held.grey, held.photo_like)
-        for held in photo_prints.known(conn, consignment_id)
-    ]
+    known = [_fingerprint(held) for held in photo_prints.known(conn, consignment_id)]
     return set(photos.fresh(fingerprints, known, settings.photo_match))
+
+
+def _fingerprint(known: KnownPrint) -> Fingerprint:
+    return Fingerprint(known.exact, known.width, known.height, known.hash, known.grey, known.photo_like)
 
 
 def _merged(faults: Sequence[Fault]) -> list[Fault]:
