@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -16,11 +17,15 @@ import requests
 
 from palletflow.networks.nexus import simulator as nexus
 from palletflow.networks.palletforce.simulator import ACCESS_KEYS
+from palletflow.networks.palletways import simulator as palletways
+from palletflow.networks.palletways.sandbox import sandbox_connections
 from palletflow.sandbox.house import House
 from palletflow.sandbox.postgres_binaries import installation_in_wheel
 from palletflow.store.connection import Connection, connect
 
 DAG = "palletforce_import"
+# A key as it is, and as it stands in an address.
+CANARIES = ("canary+of/a-key=", "canary%2Bof%2Fa-key%3D")
 PATIENCE_S = 120
 
 
@@ -288,6 +293,28 @@ def test_the_connection_forms_of_nexus_and_their_test_buttons(house, conn_type, 
     assert "canary-of-a-key" not in bad["message"]
 
 
+@pytest.mark.parametrize("which", ["palletways_123", "palletways_upload_123", "palletways_upload_124"])
+def test_the_connection_forms_of_palletways_and_their_test_buttons(house, which):
+    base_url, ports = house.simulators["palletways"], house.settings.server_ports["palletways"]
+    fields = sandbox_connections(base_url, **ports)[which]
+    headers = {"Authorization": f"Bearer {house.api.token}"}
+    forms = requests.get(f"{house.api.base_url}/ui/connections/hook_meta", headers=headers, timeout=30).json()
+    assert [form for form in forms if form["connection_type"] == fields["conn_type"]]
+
+    connection = {"connection_id": "tried", **fields, "extra": json.dumps(fields["extra"])}
+    good = house.api.post("connections/test", connection)
+    assert good["status"], good["message"]
+    bad = house.api.post("connections/test", {**connection, "password": "canary+of/a-key="})
+    assert not bad["status"]
+    assert not [form for form in CANARIES if form in bad["message"]]
+
+
+def test_what_customers_entered_at_palletways_becomes_orders_and_is_followed(house, store):
+    entered = "SELECT count(*) FROM consignments WHERE network = 'palletways' AND registered"
+    until(lambda: store.execute(entered).fetchone()[0] > 0)
+    until(lambda: store.execute("SELECT count(*) FROM watermarks WHERE network = 'palletways'").fetchone()[0] == 2)
+
+
 def test_the_poll_of_nexus_brings_orders_of_every_depot_and_one_is_fetched_with_its_documents(house, store):
     last_poll = "dags/nexus_poll/dagRuns"
     until(lambda: house.api.get(last_poll, order_by="run_after", limit=1)["dag_runs"][0]["state"] == "success")
@@ -314,7 +341,8 @@ def test_the_poll_of_nexus_brings_orders_of_every_depot_and_one_is_fetched_with_
 
 def test_the_secrets_appear_in_no_log_and_in_no_table(house):
     """Runs last: everything above has been logged and stored by then."""
-    secrets = [*ACCESS_KEYS.values(), nexus.OPTIMIZE_KEY, "sim-b-", "sim-r-", "canary-of-a-key"]
+    keys = [form for key in palletways.KEYS for form in (key, quote(key, safe=""))]
+    secrets = [*ACCESS_KEYS.values(), nexus.OPTIMIZE_KEY, "sim-b-", "sim-r-", "canary-of-a-key", *keys, *CANARIES]
     logs = [file for file in house.settings.home.rglob("*.log") if file.is_file()]
     assert any("import_depot" in str(file) for file in logs)
     for database in ("airflow", "palletflow"):
@@ -324,6 +352,7 @@ def test_the_secrets_appear_in_no_log_and_in_no_table(house):
         ).stdout
         assert "palletforce_import" in dump
         assert "nexus_poll" in dump
+        assert "palletways" in dump
         leaked = [line for line in dump.splitlines() if any(secret in line for secret in secrets)]
         assert leaked == []
     leaked = [str(file) for file in logs if any(secret in file.read_text(errors="replace") for secret in secrets)]

@@ -22,7 +22,7 @@ def named() -> Iterator[tuple[str, str]]:
                 yield file, test
 
 
-@pytest.mark.parametrize(("file", "test"), named())
+@pytest.mark.parametrize(("file", "test"), list(named()))
 def test_what_the_pages_name_is_there(file, test):
     source = (PROJECT / file).read_text()
     assert not test or f"def {test}(" in source
