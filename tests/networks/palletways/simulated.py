@@ -38,7 +38,8 @@ class SimulatedPalletways:
         self.api2, self.portal = f"{self.root}/", f"{self.root}/api/"
         self.expect_violations = False
         options = {"log_level": "error", "timeout_graceful_shutdown": 1, **served}
-        self._server = uvicorn.Server(uvicorn.Config(create_app(now=now, traffic=traffic, ftp=0, ftps=0, sftp=0), **options))
+        app = create_app(now=now, traffic=traffic, ftp=0, ftps=0, sftp=0)
+        self._server = uvicorn.Server(uvicorn.Config(app, **options))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
         deadline = time.monotonic() + _DEADLINE_S

@@ -119,9 +119,7 @@ class Dispatcher:
             return None, f"'{CAPABILITY}' is not among the capabilities of its connection"
         return access, ""
 
-    def _faults(
-        self, conn: Connection, facts: ConsignmentFacts, access: Access | None, trouble: str
-    ) -> list[Fault]:
+    def _faults(self, conn: Connection, facts: ConsignmentFacts, access: Access | None, trouble: str) -> list[Fault]:
         pattern = access.client.settings.tracking_id_pattern if access else record.TRACKING_ID
         return rules.preflight(
             facts,

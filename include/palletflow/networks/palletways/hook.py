@@ -80,7 +80,7 @@ def opened(plan: Deployment, connection: str) -> Iterator[Access]:
     """
     checked = PalletwaysHook(connection).settings()
     with _client(checked, _shared(checked), patient=True) as client:
-        yield Access(client, Mapper(plan))
+        yield Access(client, Mapper(plan, checked.tracking_id_pattern))
 
 
 @contextmanager
@@ -90,7 +90,6 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
     Depots with the same connection share its client. No client waits out a pause: the queue does. A connection that is
     wrong stops only its own depots. Raises FileFault.
     """
-    mapper = Mapper(plan)
     accesses: dict[str, Access] = {}
     wrong: dict[str, str] = {}
     with ExitStack() as stack:
@@ -103,7 +102,7 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
                 wrong[name] = "there is no Airflow connection of this id"
             else:
                 client = stack.enter_context(_client(checked, _shared(checked), patient=False))
-                accesses[name] = Access(client, mapper)
+                accesses[name] = Access(client, Mapper(plan, checked.tracking_id_pattern))
 
         def reach(conn: Connection, depot: str) -> Access:
             name = plan.depot_connection(NETWORK, depot)
