@@ -7,7 +7,7 @@ import pytest
 from tests.networks.palletways.test_poll import FEED, versions
 from tests.networks.palletways.tracked import ONE_STATUS
 
-from palletflow.network_errors import AuthFailed, Misconfigured, UnknownOutcome
+from palletflow.network_errors import AuthFailed, Misconfigured, Rejected, UnknownOutcome
 from palletflow.networks.palletways.errors import Busy, MethodRefused, MethodUnavailable, UnreadableAnswer
 
 
@@ -98,6 +98,32 @@ def test_one_that_is_not_answered_stops_no_other_and_its_note_stays_a_hint(yard,
     asked = yard.asked
     assert yard.poll().statuses == 1
     assert yard.calls(asked) == [FEED, f"{ONE_STATUS} {three[0]}"]
+
+
+def test_one_that_is_refused_waits_for_its_turn(yard, three):
+    access = yard.access()
+    answering(access.client, **{three[0]: error(Rejected)})
+
+    assert yard.poll(using=access).failed == 1
+
+    yard.later(minutes=5)
+    assert yard.poll(using=access).failed == 0
+    yard.later(hours=4)
+    assert yard.poll().statuses == 1
+
+
+@pytest.mark.rule("PW-4.3-2")
+@pytest.mark.parametrize("kind", [UnknownOutcome, Rejected])
+def test_one_of_the_sweep_that_is_not_answered_lets_the_others_go_first(yard, kind):
+    one = yard.create()
+    access = yard.access()
+    answering(access.client, **{one: error(kind)})
+    assert yard.poll(using=access).failed == 1
+    yard.later(minutes=5)
+
+    assert yard.poll(using=access).failed == 0
+    yard.later(hours=4)
+    assert yard.poll(using=access).failed == 1
 
 
 def test_several_in_a_row_without_an_answer_mean_that_palletways_is_away(yard, three):

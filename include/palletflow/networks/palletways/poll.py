@@ -303,16 +303,23 @@ class _Poll:
     # What goes wrong
 
     def _is_lost(self, one: Hinted, error: NetworkError, asked_at: datetime) -> None:
-        """Lets others go first next time. Raises the error when it is one of many."""
+        """Lets others go first; what is refused waits for its turn. Raises the error when it is one of many."""
         self._counts["failed"] += 1
         self.warnings[f"{one.tracking_number}: {error}"] += 1
         if isinstance(error, UnreadableAnswer):
             self._park_status(one, {"TrackingID": one.tracking_number, "Answer": error.detail}, asked_at)
+        if not isinstance(error, UnknownOutcome):
+            self._waits_for_its_turn(one, asked_at)
+            return
         tracking.asked(self._conn, one.consignment_id, asked_at)
-        if isinstance(error, UnknownOutcome):
-            self._in_a_row += 1
-            if self._in_a_row >= (DOWN if self._counts["asked"] else DOWN_AT_FIRST):
-                raise error
+        self._in_a_row += 1
+        if self._in_a_row >= (DOWN if self._counts["asked"] else DOWN_AT_FIRST):
+            raise error
+
+    def _waits_for_its_turn(self, one: Hinted, asked_at: datetime) -> None:
+        with self._conn.transaction():
+            tracking.asked(self._conn, one.consignment_id, asked_at)
+            network_notes.followed(self._conn, one.consignment_id, asked_at)
 
     def _shows_none(self, one: Hinted, data: Any, asked_at: datetime) -> None:
         """An answer without a status: nothing is known then, least of all that it was delivered [PW-2.5-2]."""
@@ -322,9 +329,7 @@ class _Poll:
         self.warnings[
             f"{one.tracking_number}: Palletways shows {'no status that can be read' if data else 'nothing'}"
         ] += 1
-        with self._conn.transaction():
-            tracking.asked(self._conn, one.consignment_id, asked_at)
-            network_notes.followed(self._conn, one.consignment_id, asked_at)
+        self._waits_for_its_turn(one, asked_at)
 
     def _park_status(self, one: Hinted, raw: Any, asked_at: datetime) -> None:
         fault = Fault("STATUS_UNREADABLE", "StatusCode", "no status code can be made out of the answer")
