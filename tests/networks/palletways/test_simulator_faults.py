@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 import struct
+import time
 from datetime import timedelta
 from urllib.parse import quote, quote_plus
 
@@ -322,6 +323,11 @@ def test_a_caller_that_goes_away_disturbs_nobody(palletways_sim):
     with socket.create_connection((host, int(port)), timeout=30) as connected:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connected.sendall(b"GET /keytest HTTP/1.1\r\nHost: simulator\r\n\r\n")
+        # Else the reset may overtake the call, and the next one would be left hanging.
+        deadline = time.monotonic() + 30
+        while not palletways_sim.journal("keytest"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     assert is_answered(palletways_sim, timeout=30)
 
 
