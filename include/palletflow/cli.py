@@ -18,7 +18,7 @@ from palletflow.checked_yaml import FileFault
 from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
 from palletflow.network_errors import NetworkError
-from palletflow.store import migrate, missing_pods, quarantine, work_items
+from palletflow.store import migrate, missing_photos, missing_pods, quarantine, quarantined_files, work_items
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 from palletflow.store.quarantine import NotInQuarantine, Quarantined
 
@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     listing = actions.add_parser("list", help="the open records, one a line")
     _filters(listing)
     listing.set_defaults(command=_list)
+    files = actions.add_parser("files", help="files a network gave for photos that are none, the newest first")
+    files.add_argument("--network", choices=network_names())
+    files.set_defaults(command=_files)
     show = actions.add_parser("show", help="one record with its raw form")
     show.add_argument("id", type=int)
     show.set_defaults(command=_show)
@@ -94,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     pods.add_argument("--network", choices=network_names())
     pods.add_argument("--hours", type=_hours, default=48.0, help="delivered longer ago than that (48)")
     pods.set_defaults(command=_missing_pods)
+
+    photos = commands.add_parser("missing-photos", help="list deliveries without a photo, whose photos were looked for")
+    photos.add_argument("--network", choices=network_names())
+    photos.add_argument("--hours", type=_hours, default=48.0, help="seen as delivered longer ago than that (48)")
+    photos.set_defaults(command=_missing_photos)
     return parser
 
 
@@ -180,6 +188,20 @@ def _list(options: argparse.Namespace) -> None:
     print(f"{len(found)} records in quarantine")
 
 
+def _files(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        found = quarantined_files.listed(conn, options.network)
+    for one in found:
+        size = "not kept" if one.size is None else f"{one.size:,} bytes"
+        print(
+            _plain(
+                f"{one.received_at:%Y-%m-%d %H:%M} UTC  {one.network} {one.tracking_number:<14} {one.reason}: "
+                f"{one.detail} ({size}, by {one.method})"
+            )
+        )
+    print(f"{len(found)} files in quarantine")
+
+
 def _one(conn: Connection, record_id: int) -> Quarantined:
     for record in quarantine.listed(conn, ids=[record_id]):
         return record
@@ -237,6 +259,22 @@ def _missing_pods(options: argparse.Namespace) -> None:
             )
         )
     print(f"{len(found)} deliveries of more than {options.hours:g} hours ago have no POD")
+
+
+def _missing_photos(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        before = datetime.now(UTC) - timedelta(hours=options.hours)
+        found = missing_photos.missing_photos(conn, before, options.network)
+    for one in found:
+        unusable = f"; in quarantine: {', '.join(one.quarantined)}" if one.quarantined else ""
+        print(
+            _plain(
+                f"{one.tracking_number:<14} {one.seen_delivered_at:%Y-%m-%d %H:%M} UTC  {one.network}, order "
+                f"{one.order_id} ({one.reference or 'no reference'}), delivered by "
+                f"{one.delivery_depot or 'an unknown depot'}, looked for {one.attempts} times{unusable}"
+            )
+        )
+    print(f"{len(found)} deliveries of more than {options.hours:g} hours ago have no photo")
 
 
 def _work_list(options: argparse.Namespace) -> None:

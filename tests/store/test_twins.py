@@ -1,9 +1,12 @@
 """An order that an import made of a consignment of our own: what it has gathered becomes ours."""
 
+from datetime import UTC, datetime
+
 import pytest
 from tests.networks.palletforce.dispatching import content
 
-from palletflow.store import orders, twins, work_items
+from palletflow.documents.fingerprints import Fingerprint
+from palletflow.store import orders, photo_prints, photo_windows, twins, work_items
 
 NETWORK, NUMBER = "nexus", "700001"
 
@@ -56,6 +59,22 @@ def test_work_that_the_twin_waits_for_is_done_for_ours(conn, pair):
     waiting = [(one.kind, one.key) for one in work_items.listed(conn, parked=False)]
     # That of the twin ends by itself: there is no such consignment at the network any more.
     assert set(waiting) == {("document_fetch", str(ours)), ("status_export", str(ours)), ("status_export", str(twin))}
+
+
+def test_the_search_for_photos_goes_on_for_ours_with_what_is_known(conn, pair):
+    ours, twin = pair
+    now = datetime.now(UTC)
+    one, other = (Fingerprint(bytes([digit]) * 32, 640, 480, b"h" * 32, b"g" * 4096, True) for digit in (1, 2))
+    photo_windows.begin(conn, twin, now, single=False)
+    photo_prints.add(conn, twin, [one, other], document_id=None, origin=photo_prints.FETCHED)
+    photo_prints.add(conn, ours, [one], document_id=None, origin=photo_prints.UPLOADED)
+    with conn.transaction():
+        twins.merge(conn, ours, NETWORK, NUMBER, "tester")
+
+    window = photo_windows.of_consignment(conn, ours)
+    assert window is not None
+    assert window.begun_at == now
+    assert {known.exact for known in photo_prints.known(conn, ours)} == {one.exact, other.exact}
 
 
 def test_what_the_network_said_is_under_way_stays_so(conn, pair):

@@ -24,6 +24,7 @@ from palletflow.airflow.defaults import dag_settings
 from palletflow.airflow.notify import tell_alerts
 from palletflow.store import work_items
 from palletflow.store.connection import connect
+from palletflow.work.backoff import Backoff
 from palletflow.work.drain import drain
 from palletflow.work.handling import Handler
 from palletflow.work.watch import unattended_work
@@ -98,6 +99,8 @@ class DrainOperator(BaseOperator):
 
     network: str
     limits: Mapping[str, int]
+    # Of kinds that are not to be given up as others are.
+    backoffs: Mapping[str, Backoff] = {}
     linger_s: float = LINGER_S
     _stop: threading.Event | None = None
 
@@ -119,6 +122,7 @@ class DrainOperator(BaseOperator):
                 linger_s=self.linger_s,
                 most_s=MOST_S,
                 stop=stop,
+                backoffs=self.backoffs,
             )
         with order_store.connect() as conn:
             tell_alerts(conn)

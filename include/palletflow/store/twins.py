@@ -51,6 +51,16 @@ TAKE_OVER = (
            AND (own.network_id = e.network_id OR own.code = e.code AND own.number = e.number
                 OR own.direction = 'sent' AND e.direction = 'sent' AND (own.kind, own.sha256) = (e.kind, e.sha256)))
     """,
+    "UPDATE photo_uploads SET consignment_id = %(ours)s WHERE consignment_id = %(twin)s",
+    """
+    UPDATE photo_prints p SET consignment_id = %(ours)s
+    WHERE p.consignment_id = %(twin)s
+      AND NOT EXISTS (SELECT FROM photo_prints own WHERE (own.consignment_id, own.exact) = (%(ours)s, p.exact))
+    """,
+    """
+    UPDATE photo_windows SET consignment_id = %(ours)s
+    WHERE consignment_id = %(twin)s AND NOT EXISTS (SELECT FROM photo_windows WHERE consignment_id = %(ours)s)
+    """,
     "DELETE FROM tracking_polls WHERE consignment_id = %(twin)s",
     "UPDATE network_notes SET consignment_id = %(ours)s WHERE consignment_id = %(twin)s",
     """

@@ -17,8 +17,8 @@ from upath import UPath
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import Storage
 from palletflow.networks.palletways import photo_download
-from palletflow.networks.palletways.photo_download import BACKOFF, PhotoDownload
-from palletflow.networks.palletways.work import NETWORK, PHOTO_DOWNLOAD, Access
+from palletflow.networks.palletways.photo_download import PhotoDownload
+from palletflow.networks.palletways.work import NETWORK, PHOTO_BACKOFF, PHOTO_DOWNLOAD, Access
 from palletflow.orders.consignment import roles
 from palletflow.store import customers, documents, orders, photo_windows, quarantined_files, work_items
 from palletflow.store.connection import Connection, connect
@@ -160,7 +160,7 @@ class PhotoHouse:
             linger_s=0,
             most_s=120,
             stop=threading.Event(),
-            backoffs={PHOTO_DOWNLOAD: BACKOFF},
+            backoffs={PHOTO_DOWNLOAD: PHOTO_BACKOFF},
         )
         return counts.get(PHOTO_DOWNLOAD, {})
 

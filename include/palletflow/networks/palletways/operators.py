@@ -22,12 +22,14 @@ from palletflow.networks.palletways.work import (
     LOOK_UP,
     NETWORK,
     NOTES_OUT,
+    PHOTO_BACKOFF,
     PHOTO_DOWNLOAD,
     PHOTO_UPLOAD,
     TRACKING_ID,
     Access,
 )
 from palletflow.store.connection import Connection
+from palletflow.work.backoff import Backoff
 from palletflow.work.handling import Handler
 
 
@@ -214,6 +216,7 @@ class PalletwaysPhotoDownloadOperator(DrainOperator):
 
     network = NETWORK
     limits: Mapping[str, int] = {PHOTO_DOWNLOAD: 4}
+    backoffs: Mapping[str, Backoff] = {PHOTO_DOWNLOAD: PHOTO_BACKOFF}
 
     @contextmanager
     def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:

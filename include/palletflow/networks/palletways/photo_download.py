@@ -25,12 +25,9 @@ from palletflow.store import activity, consignments, photo_windows, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts, NoSuchConsignment
 from palletflow.store.photo_windows import PhotoWindow
-from palletflow.work.backoff import Backoff
 from palletflow.work.flagged import ConnectionFlagged
 from palletflow.work.handling import Result, WorkItem
 
-# An outage of a day is waited out; the attempt after it stands for all that were missed.
-BACKOFF = Backoff(attempts=100)
 # "Fetch now": for so many at once, and not again for so long.
 MOST_ASKED = 50
 ASKED_PAUSE = timedelta(seconds=30)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from palletflow.store import barcodes, dispatch
 from palletflow.store.connection import Connection
+from palletflow.work.backoff import Backoff
 
 if TYPE_CHECKING:
     from palletflow.networks.palletways.client import PalletwaysClient
@@ -21,6 +22,8 @@ LOOK_UP = "look_up"  # read roles, parties and barcodes by its tracking ID
 NOTES_OUT = barcodes.EXPORT  # tell what our people reported
 PHOTO_DOWNLOAD = "photo_download"  # look for photos of its delivery
 PHOTO_UPLOAD = "photo_upload"  # send ours
+# An outage of a day is waited out; the attempt after it stands for all that were missed.
+PHOTO_BACKOFF = Backoff(attempts=100)
 # Who the history names for what handlers do.
 ACTOR = "palletflow"
 
