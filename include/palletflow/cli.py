@@ -18,7 +18,16 @@ from palletflow.checked_yaml import FileFault
 from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
 from palletflow.network_errors import NetworkError
-from palletflow.store import migrate, missing_photos, missing_pods, quarantine, quarantined_files, work_items
+from palletflow.store import (
+    migrate,
+    missing_photos,
+    missing_pods,
+    order_reading,
+    quarantine,
+    quarantined_files,
+    sweeps,
+    work_items,
+)
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 from palletflow.store.quarantine import NotInQuarantine, Quarantined
 
@@ -102,6 +111,16 @@ def _parser() -> argparse.ArgumentParser:
     photos.add_argument("--network", choices=network_names())
     photos.add_argument("--hours", type=_hours, default=48.0, help="seen as delivered longer ago than that (48)")
     photos.set_defaults(command=_missing_photos)
+
+    stale = commands.add_parser("stale", help="list consignments nobody asks for any more, as nothing ended them")
+    stale.add_argument("--network", choices=network_names())
+    stale.set_defaults(command=_stale)
+
+    reopen = commands.add_parser(
+        "reopen-delivery", help="take back that Palletways completed a delivery: what it said since counts again"
+    )
+    reopen.add_argument("tracking_id")
+    reopen.set_defaults(command=_reopen_delivery)
     return parser
 
 
@@ -275,6 +294,30 @@ def _missing_photos(options: argparse.Namespace) -> None:
             )
         )
     print(f"{len(found)} deliveries of more than {options.hours:g} hours ago have no photo")
+
+
+def _stale(options: argparse.Namespace) -> None:
+    with _order_store() as conn:
+        found = sweeps.stale(conn, options.network)
+    for one in found:
+        print(
+            _plain(
+                f"{one.tracking_number:<14} {one.network}, order {one.order_id} ({one.reference or 'no reference'}), "
+                f"{one.lifecycle_status}, expected on {one.expected}, not asked for since {one.since:%Y-%m-%d}"
+            )
+        )
+    print(f"{len(found)} consignments are stale")
+
+
+def _reopen_delivery(options: argparse.Namespace) -> None:
+    status_import = network_part("palletways", "status_import")
+    with _order_store() as conn:
+        found = order_reading.consignments_of_number(conn, options.tracking_id)
+        plan = deployment.load()
+        reopened = [status_import.reset(conn, plan, number, actor=getpass.getuser()) for number in found]
+    if not any(reopened):
+        raise Usage(f"Palletways has completed no delivery {options.tracking_id} that we hold")
+    print(f"{options.tracking_id} is followed again")
 
 
 def _work_list(options: argparse.Namespace) -> None:

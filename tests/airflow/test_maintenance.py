@@ -35,7 +35,7 @@ def test_files_that_came_a_month_ago_go_with_their_bytes_and_others_stay(conn, d
     assert cli.main(["quarantine", "files"]) == 0
     line, total = capsys.readouterr().out.splitlines()
     assert "palletways 60000000001" in line
-    assert "malformed: cut off (22 bytes, by podimages)" in line
+    assert "malformed: cut off (20 bytes, by podimages)" in line
     assert total == "1 files in quarantine"
     assert quarantine.read(kept[1])
     assert list(tmp_path.rglob(kept[31].hex())) == []
