@@ -1,10 +1,17 @@
 """Orders through the real queue to the simulated Palletways: submitted once, numbered, labelled."""
 
+from datetime import timedelta
+
 import pytest
 from tests.networks.dispatching import faults
+from tests.networks.palletways.dispatching import SUBMIT
 
+from palletflow.networks.palletways import fetch
+from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.dispatch import LEFT_TO_A_PERSON
-from palletflow.networks.palletways.work import DISPATCH, LABEL, TRACKING_ID
+from palletflow.networks.palletways.work import DISPATCH, LABEL, LOOK_UP, NETWORK, TRACKING_ID
+from palletflow.store import work_items
+from palletflow.store.imports import Batch
 
 MINUTE, HOUR = 60, 3600
 
@@ -226,6 +233,179 @@ def test_an_order_with_a_tracking_id_is_not_dispatched_but_looked_up(haulier):
     haulier.work(DISPATCH)
     assert faults(haulier.task(order))["tracking_number"] == "PW-3-1"
     assert haulier.submissions() == []
+
+
+@pytest.mark.rule("PW-7.1-7")
+@pytest.mark.parametrize("closed", [("conStatusByCustRef",), ("conStatusByCustRef", "conStatusByConNo")])
+def test_a_look_that_is_not_open_to_us_is_left_out(haulier, closed):
+    haulier.sim.switch(commit_then_drop={SUBMIT: {"value": True, "times": 1}}, http_code=dict.fromkeys(closed, 404))
+    order = haulier.sent()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.submissions()) == 1
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_when_no_look_is_open_nothing_is_sent_again(haulier):
+    haulier.settle(preflight=False)
+    looks = dict.fromkeys(("conStatusByCustRef", "conStatusByConNo", "consEntered"), 404)
+    haulier.sim.switch(commit_then_drop={SUBMIT: {"value": True, "times": 1}}, http_code=looks)
+    order = haulier.sent()
+    haulier.play_out()
+    assert haulier.state(order) == "unknown"
+    assert haulier.items(parked=True).keys() == {(DISPATCH, str(haulier.consignment(order)))}
+    assert len(haulier.submissions()) == 1
+
+    haulier.sim.switch(http_code="off")
+    haulier.settle()  # another day, another run
+    haulier.look_up_now(order)
+    haulier.play_out()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.submissions()) == 1
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_the_day_of_the_submission_is_looked_through_when_it_is_over(haulier):
+    haulier.sim.switch(
+        commit_then_drop={SUBMIT: {"value": True, "times": 1}},
+        http_code={"conStatusByCustRef": 404, "conStatusByConNo": 404, "consEntered": {"value": 500, "times": 3}},
+    )
+    order = haulier.sent()
+    assert haulier.state(order) == "unknown"
+    # Only the time of the submission ages: the simulator's day passes with it.
+    haulier.advance(24 * HOUR)
+    haulier.ahead += timedelta(days=1)
+    haulier.conn.execute("UPDATE dispatch_tasks SET sent_at = sent_at + interval '1 day'")
+    haulier.work(DISPATCH)
+    assert haulier.state(order) == "completed"
+    assert len(haulier.submissions()) == 1
+
+
+@pytest.mark.rule("PW-7.1-7", "PW-1.4-10")
+def test_a_validation_that_fails_before_the_re_send_leaves_the_outcome_alone(haulier):
+    haulier.sim.switch(hang={SUBMIT: {"value": True, "times": 1, "after": 1}})
+    order = haulier.sent()
+    assert haulier.task(order).sends == 1
+    haulier.sim.switch(hang={SUBMIT: True})
+    haulier.later(2 * MINUTE + 1)
+    task = haulier.task(order)
+    assert (task.state, task.sends, task.lookups, task.send_again, task.resent) == ("unknown", 1, 1, False, False)
+    find(haulier)
+    haulier.play_out()
+    assert haulier.state(order) == "completed"
+    assert len(haulier.in_network(order)) == 1
+    assert haulier.task(order).resent
+
+
+@pytest.mark.rule("PW-7.1-7")
+def test_a_validation_that_always_fails_before_the_re_send_is_given_up(haulier):
+    haulier.sim.switch(hang={SUBMIT: {"value": True, "times": 1, "after": 1}})
+    order = haulier.sent()
+    haulier.sim.switch(http_code={SUBMIT: 500})
+    haulier.play_out(most=40)
+    assert haulier.items(parked=True).keys() == {(DISPATCH, str(haulier.consignment(order)))}
+    assert haulier.state(order) == "unknown"
+
+
+@pytest.mark.rule("PW-7-1", "PW-7.1-7")
+def test_nothing_is_sent_again_once_the_capability_is_gone(haulier):
+    order = lost(haulier)
+    haulier.settle(capabilities=["photos_in"])
+    haulier.play_out()
+    assert faults(haulier.task(order)) == {"requesting_depot": "PW-7-1"}
+    assert len(haulier.submissions()) == 1
+
+
+@pytest.mark.rule("PW-7.1-5", "PW-7.1-7")
+def test_a_late_tracking_id_of_another_account_s_consignment_is_not_ours(haulier):
+    """What was adopted is known by our reference alone, which another account may use as well."""
+    haulier.sim.switch(tracking_delay_s=2 * MINUTE, commit_then_drop={SUBMIT: {"value": True, "times": 1}})
+    haulier.sim.add(reference=f"PLF{(order := haulier.order())}-1", account="FOX002")
+    haulier.dispatch(order)
+    haulier.work()
+    assert (haulier.state(order), haulier.task(order).network_reference) == ("completed", "")
+    haulier.later(MINUTE + 1)
+    assert haulier.fact(order, "tracking_number") is None
+    haulier.later(4 * MINUTE)
+    [own] = [one for one in haulier.in_network(order) if one["account"] == "ACM001"]
+    assert haulier.fact(order, "tracking_number") == own["tracking_id"]
+
+
+@pytest.mark.rule("PW-2.4-2", "PW-3-1", "PW-3-2")
+@pytest.mark.parametrize("told", ["0", "-", "PENDING"])
+def test_what_is_no_tracking_id_is_none(haulier, monkeypatch, told):
+    create, shown = PalletwaysClient.create, PalletwaysClient.basics_by_response_id
+
+    def created(client, xml, *, commit):
+        detail = create(client, xml, commit=commit)
+        if commit:
+            detail["ImportDetail"]["TrackingID"] = told
+        return detail
+
+    monkeypatch.setattr(PalletwaysClient, "create", created)
+    monkeypatch.setattr(
+        PalletwaysClient,
+        "basics_by_response_id",
+        lambda client, key: [{**one, "dc_syscon": told} for one in shown(client, key)],
+    )
+    order = haulier.sent()
+    haulier.later(MINUTE + 1)
+    assert (haulier.state(order), haulier.fact(order, "tracking_number")) == ("completed", None)
+    monkeypatch.undo()
+    haulier.later(4 * MINUTE)
+    [held] = haulier.in_network(order)
+    assert haulier.fact(order, "tracking_number") == held["tracking_id"]
+
+
+@pytest.mark.rule("PW-7.2-1", "PW-7.1-5")
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_the_network_shows_of_what_we_sent_is_no_news(haulier, times):
+    order = haulier.order(
+        notes=["Ring the bell", "Ask for  Joe"], weight_kg=640.25, delivery={"street": "17  Wharf Lane", "county": "WY"}
+    )
+    haulier.dispatch(order)
+    haulier.work(DISPATCH)
+    [held] = haulier.in_network(order)
+    haulier.sim.change(held["tracking_id"], overrides={"ManifestNote": "Ring the bell Ask for Joe"})
+    before = haulier.rows(OURS)
+    for _ in range(times):
+        with haulier.conn.transaction():
+            work_items.enqueue(haulier.conn, NETWORK, LOOK_UP, [haulier.consignment(order)])
+        haulier.work(LOOK_UP)
+    assert haulier.fact(order, "delivery_depot") == held["delivery_depot"]
+    assert haulier.rows(OURS) == before
+    assert haulier.review(order) is None
+
+    haulier.sim.change(held["tracking_id"], overrides={"ManifestNote": "Ring twice"})
+    with haulier.conn.transaction():
+        work_items.enqueue(haulier.conn, NETWORK, LOOK_UP, [haulier.consignment(order)])
+    haulier.work(LOOK_UP)
+    assert "Ring twice" in (haulier.review(order) or "")
+    assert haulier.rows(OURS) == before
+
+
+OURS = """
+SELECT c.notes, c.weight_kg, s.street, s.county
+FROM consignments c JOIN stops s ON s.consignment_id = c.id ORDER BY s.kind
+"""
+
+
+@pytest.mark.rule("PW-7.1-5", "PW-7.2-3")
+def test_an_order_that_was_imported_before_its_tracking_id_came_is_merged(haulier):
+    haulier.sim.switch(tracking_delay_s=2 * MINUTE)
+    order = haulier.sent()
+    haulier.advance(3 * MINUTE)
+    [held] = haulier.in_network(order)
+    depot = haulier.access("123")
+    with depot.client as client, haulier.conn.transaction():
+        record = fetch.read(client, depot.mapper, held["tracking_id"])
+        batch = Batch(NETWORK, "entered", "123", "run", "tester", haulier.now)
+        assert fetch.take_in(haulier.conn, depot.mapper, record, batch).created == 1
+    haulier.work()
+    assert haulier.fact(order, "tracking_number") == held["tracking_id"]
+    assert haulier.rows("SELECT id FROM consignments WHERE tracking_number IS NOT NULL") == [
+        (haulier.consignment(order),)
+    ]
+    assert haulier.rows("SELECT count(*) FROM orders WHERE cancelled_at IS NULL") == [(1,)]
 
 
 def lose(haulier) -> None:

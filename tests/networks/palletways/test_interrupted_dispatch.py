@@ -9,6 +9,8 @@ import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
 from tests.killing import stopping as stopping_in
 from tests.networks.palletways.dispatching import SUBMIT, House
+from tests.networks.palletways.test_cancel import DELETE
+from tests.networks.palletways.test_dispatch import TEMPLATE
 
 from palletflow.networks.palletways.work import NETWORK
 
@@ -22,9 +24,22 @@ def start(haulier) -> Iterator[Callable[..., Process]]:
 
     def make(**extra) -> Process:
         told = json.dumps({"first_byte_timeout_s": 30, "pdf_first_byte_timeout_s": 30, **haulier.extra, **extra})
-        return Process(script, haulier.dsn, haulier.root, DEPLOYMENT, haulier.folder, told)
+        return Process(script, haulier.dsn, haulier.root, deployment_file(haulier), haulier.folder, told)
 
     yield from started(make)
+
+
+def deployment_file(house: House) -> Path:
+    """The deployment of the house, with the template it has laid over the shipped one."""
+    template = house.plan.network(NETWORK).template
+    assert template
+    named = {"palletways.yaml": str(template), "palletforce.yaml": str(DEPLOYMENT.with_name("palletforce.yaml"))}
+    file = house.folder.with_name("deployment.yaml")
+    text = DEPLOYMENT.read_text("utf-8")
+    for name, path in named.items():
+        text = text.replace(f"template: {name}", f"template: {path}")
+    file.write_text(text, "utf-8")
+    return file
 
 
 def ready(house: House) -> int:
@@ -147,3 +162,28 @@ def test_killed_while_a_label_was_fetched_or_stored(haulier, start, table):
         process.kill()
     assert haulier.labels(order) == []
     assert_whole_after_another_run(haulier, order)
+
+
+@pytest.mark.rule("PW-7.1-8")
+@pytest.mark.parametrize("stage", ["deleting", "storing"])
+def test_killed_while_it_was_deleted(haulier, start, stage):
+    haulier.settle(key_kind="customer")
+    haulier.template("dispatch: {confirm: false}\n" + TEMPLATE)
+    order = haulier.sent()
+    haulier.cancel(order)
+    if stage == "deleting":
+        haulier.sim.switch(slow={DELETE: {"value": 60, "times": 1}})
+        process = start()
+        until(asked(haulier, DELETE))
+        process.kill()
+    else:
+        with stopping(haulier.dsn, None) as until_stopped:
+            process = start()
+            until_stopped()
+            process.kill()
+    assert (haulier.state(order), haulier.in_network(order)) == ("completed", [])
+    haulier.play_out()
+    assert (haulier.state(order), haulier.fact(order, "lifecycle_status")) == ("todo", "CANCELLED")
+    assert haulier.history(order).count("cancelled in the network") == 1
+    assert haulier.review(order) is None
+    assert haulier.items(parked=True) == haulier.items(parked=False) == {}

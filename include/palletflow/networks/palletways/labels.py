@@ -41,7 +41,9 @@ class LabelFetcher:
         """Raises FileFault when the template is not usable."""
         self._reach, self._storage, self._clock = reach, storage, clock
         self._ours = plan.network(NETWORK).depots
-        self._wants = preview(plan).template.sections["labels"]
+        wanted = preview(plan).template.sections["labels"]
+        self._degrees = int(wanted["degrees"]) if wanted["degrees"] else None
+        self._error_words: list[str] = wanted["error_words"]
 
     def __call__(self, conn: Connection, item: WorkItem) -> Result:
         """Stores the labels of a consignment that Palletways has. Raises NetworkError, FileFault, ConnectionFlagged."""
@@ -57,16 +59,15 @@ class LabelFetcher:
         dispatched_at = (task and task.finished_at) or item.created_at
         depot = asking_depot(self._ours, facts.requesting_depot, facts.collecting_depot, facts.delivery_depot)
         client = self._reach(conn, depot).client
-        degrees = self._wants["degrees"]
         try:
             label = (
-                client.label(tracking_id=facts.tracking_number, degrees=degrees)
+                client.label(tracking_id=facts.tracking_number, degrees=self._degrees)
                 if facts.registered
-                else client.label(response_id=response_id, degrees=degrees)
+                else client.label(response_id=response_id, degrees=self._degrees)
             )
         except MISSING as error:
             return self._again(str(error), dispatched_at)
-        why = why_no_label(label, [facts.tracking_number, facts.consignment_number], self._wants["error_words"])
+        why = why_no_label(label, [facts.tracking_number, facts.consignment_number], self._error_words)
         if why:
             return self._again(f"Palletways sent a page that is no label: {why}", dispatched_at)
         return Result(partial(_store, facts, self._storage.put(label)))
