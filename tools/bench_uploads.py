@@ -50,8 +50,8 @@ def upload(server: OpenSsh, port: int, photos: dict[str, bytes]) -> None:
 
 
 def yardstick(server: OpenSsh, port: int, folder: Path, names: list[str]) -> None:
-    """What `sftp` does with a batch: temporary file, a look at its size, rename, a look at the size again."""
-    steps = "put {0}/{1} {1}.part\nls -l {1}.part\nrename {1}.part {1}\nls -l {1}\n"
+    """The same steps as a batch of `sftp`, which goes on after the looks that find nothing."""
+    steps = "-ls -l {1}\nput {0}/{1} {1}.part\nls -l {1}.part\n-ls -l {1}\nrename {1}.part {1}\nls -l {1}\n"
     server.sftp("".join(steps.format(folder, name) for name in names), port=port)
 
 

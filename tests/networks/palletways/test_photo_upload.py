@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from tests.networks.palletways.served_files import ServedFiles
 from tests.networks.palletways.uploading import PROTOCOLS, Dock, photo
+from tests.networks.palletways.ways import access
 
+from palletflow.networks.palletways.look_up import LookUp
 from palletflow.networks.palletways.photos import ORIGIN
 from palletflow.networks.palletways.work import LOOK_UP, PHOTO_UPLOAD
 from palletflow.store import connection_flags, photo_prints, photo_uploads, work_items
@@ -98,7 +100,7 @@ def test_what_came_from_palletways_does_not_go_back(files, dock):
     assert (files.stored(), dock.uploads(one)) == ({}, [])
 
 
-@pytest.mark.rule("PW-6-19")
+@pytest.mark.rule("PW-6-11", "PW-6-19")
 def test_what_is_deleted_here_stays_there_and_its_number_is_not_used_again(files, dock):
     one = dock.consignment()
     dock.add(one, photo(1))
@@ -444,3 +446,29 @@ def test_a_connection_that_is_wrong_is_a_person_s_business(files, dock, protocol
     assert files.stored() == {f"{number}_{n}.jpg": photo(n) for n in (1, 2, 3)}
     assert dock.states(one) == ["uploaded"] * 3
     assert connection_flags.reason(dock.conn, "palletways_upload_123") is None
+
+
+# With the whole network
+
+
+@pytest.mark.rule("PW-6-16", "PW-6-1", "PW-8-4")
+def test_a_photo_goes_up_once_palletways_has_said_that_we_deliver_and_is_shown_there(
+    conn, dsn, plan, palletways_sim, tmp_path
+):
+    tracking_id = palletways_sim.add(role="delivering", collection_depot="456", delivery_depot="123", lifts=1)
+    dock = Dock(conn, dsn, plan, palletways_sim.ports, tmp_path / "documents")
+    one = dock.consignment("unknown", tracking_id=tracking_id)
+    dock.add(one, photo(1))
+    dock.work()
+    assert dock.states(one) == ["waiting"]
+
+    way = access(plan, palletways_sim.root, "123", palletways_sim.keys["123"], dock.clock)
+    with way.client:
+        [item] = work_items.claim(conn, "palletways", LOOK_UP, 1, 60)
+        assert LookUp(plan, lambda _conn, _depot: way, dock.clock)(conn, item).parked is None
+    dock.work()
+    [file] = palletways_sim.files()
+    assert (file["name"], file["user"]) == (f"{tracking_id}_1.jpg", "pw123")
+    assert palletways_sim.content("pw123", file["name"]) == photo(1)
+    palletways_sim.advance(120)
+    assert palletways_sim.call("podimages", tracking_id, portal=True).content.startswith(b"%PDF-")
