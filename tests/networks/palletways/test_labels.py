@@ -81,10 +81,10 @@ def test_those_that_are_not_there_yet_are_asked_for_again(haulier, shown_as):
     assert haulier.labels(order) == []
     haulier.later(10 * MINUTE)
     [label] = haulier.labels(order)
-    assert label.name == "label_0000001.pdf"
-    assert set(fetches(haulier)) == {BY_ID}
     haulier.play_out()
-    assert haulier.fact(order, "tracking_number")
+    number = haulier.fact(order, "tracking_number")
+    assert label.name in ("label_0000001.pdf", f"label_{number}.pdf"), "the tracking ID comes in the same minute"
+    assert fetches(haulier)[:5] == [BY_ID] * 5
     assert len(haulier.labels(order)) == 1
 
 
