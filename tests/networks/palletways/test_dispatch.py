@@ -8,9 +8,11 @@ from tests.networks.palletways.dispatching import SUBMIT
 
 from palletflow.networks.palletways import fetch
 from palletflow.networks.palletways.client import PalletwaysClient
-from palletflow.networks.palletways.dispatch import LEFT_TO_A_PERSON
+from palletflow.networks.palletways.dispatch import LEFT_TO_A_PERSON, NOTHING_SENT
+from palletflow.networks.palletways.errors import ValidationError, ValidationRefused
 from palletflow.networks.palletways.work import DISPATCH, LABEL, LOOK_UP, NETWORK, TRACKING_ID
-from palletflow.store import work_items
+from palletflow.store import session_lock, work_items
+from palletflow.store.connection import connect
 from palletflow.store.imports import Batch
 
 MINUTE, HOUR = 60, 3600
@@ -233,6 +235,60 @@ def test_an_order_with_a_tracking_id_is_not_dispatched_but_looked_up(haulier):
     haulier.work(DISPATCH)
     assert faults(haulier.task(order))["tracking_number"] == "PW-3-1"
     assert haulier.submissions() == []
+
+
+@pytest.mark.rule("PW-7.2-1", "PW-3-1")
+def test_what_was_looked_up_before_its_dispatch_is_taken_over_and_not_sent(haulier):
+    order = haulier.order(tracking_number=haulier.sim.add(depot="123"))
+    haulier.dispatch(order)
+    haulier.work(LOOK_UP)
+    haulier.work()
+    assert haulier.state(order) == "completed"
+    assert haulier.task(order).warnings == [NOTHING_SENT]
+    assert haulier.submissions() == []
+    assert len(haulier.labels(order)) == 1
+
+
+@pytest.mark.rule("PW-7.1-6")
+def test_one_worker_at_a_time_is_at_a_consignment(haulier):
+    order = haulier.order()
+    haulier.dispatch(order)
+    lock = f"{NETWORK} consignment {haulier.consignment(order)}"
+    with connect(haulier.dsn) as other, session_lock.alone(other, lock):
+        assert haulier.work(DISPATCH) == {DISPATCH: {"again": 1}}
+    assert haulier.methods() == []
+    haulier.later(6)
+    assert len(haulier.submissions()) == 1
+
+
+@pytest.mark.rule("PW-2.2-17", "PW-2.2-18")
+@pytest.mark.parametrize(
+    ("code", "field"),
+    [
+        ("ERROR_CONSIGNMENT_WEIGHT_MANDATORY", "weight_kg"),
+        ("ERROR_ACCOUNT_CODE_VALUE", "account"),
+        ("ERROR_ADDRESS_TOWN_MANDATORY", "delivery"),
+        ("ERROR_ADDRESS_POSTCODE_VALUE", "delivery.postcode"),
+        ("ERROR_BILLUNIT_TYPE_VALUE", "pallet_types"),
+        ("ERROR_CONSIGNMENT_DELIVERYADDRESSCONTACTNUMBER_MANDATORY", "delivery.contact"),
+        ("ERROR_CONSIGNMENT_COLLECTIONREFERENCE_MANDATORY", "additional_fields.collection_reference"),
+        ("Error_Consignment_DeliveryTime_Value", "additional_fields.delivery_time"),
+        ("ERROR_CONSIGNMENT_MOONPHASE_VALUE", "order"),
+        ("", "order"),
+    ],
+)
+def test_codes_of_a_refusal_become_fields_and_are_all_shown(haulier, monkeypatch, code, field):
+    found = [ValidationError(1, "PLF1-1", code, "weight account town"), ValidationError(0, "", "ERROR_X_VALUE", "")]
+
+    def refuse(client, _xml, *, commit):
+        raise ValidationRefused("palletways_123", SUBMIT, "refused", found)
+
+    monkeypatch.setattr(PalletwaysClient, "create", refuse)
+    task = haulier.task(haulier.sent())
+    assert [(one["field"], one["code"]) for one in task.faults] == [
+        (field, code or "ERROR_VALIDATION"), ("order", "ERROR_X_VALUE"),
+    ]  # fmt: skip
+    assert "weight account town" in task.faults[0]["reason"]
 
 
 @pytest.mark.rule("PW-7.1-7")

@@ -298,7 +298,7 @@ def test_what_is_no_consignment_at_all_is_refused(plan, odd):
     assert by.key(odd) == ""
 
 
-@pytest.mark.rule("PW-3-6")
+@pytest.mark.rule("PW-3-7")
 def test_a_consignment_is_followed_on_the_networks_page(plan, own):
     shown = {"tracking_number": "60000000017"}
     assert mapper.preview(plan).tracking_page(shown) == "https://track2.palletways.com/?dc_syscon=60000000017"

@@ -39,6 +39,7 @@ LEFT_TO_A_PERSON = (
     "Palletways may have stored the consignment, but does not show it. Choose 'look up now', or look for it in the "
     "portal; choose 'send again' to send it once more under the same reference"
 )
+NOTHING_SENT = "Palletways has this consignment already; nothing was sent"
 INTERRUPTED = "The submission was interrupted before its outcome was stored"
 # Two empty rounds so far apart are proof enough that nothing was stored [PW-7.1-7].
 ROUNDS, ROUND = 2, timedelta(minutes=2)
@@ -89,7 +90,8 @@ class Dispatcher:
             return Result()
         facts = consignments.facts(conn, consignment_id)
         if facts.registered:  # an import has found it
-            return Result(partial(self._store_success, task, Stored(facts.tracking_number, "")))
+            warnings = [] if task.sent_at else [NOTHING_SENT]
+            return Result(partial(self._store_success, task, Stored(facts.tracking_number, "", warnings)))
         facts = facts._replace(requesting_depot=facts.requesting_depot or next(iter(self._ours)))
         if task.state == "waiting" and task.sent_at is None:
             return self._check_and_send(conn, task, facts)
@@ -383,5 +385,5 @@ def _refusals(error: Rejected, form: Form) -> list[Fault]:
 
 def _field(code: str, fields: Mapping[str, str]) -> str:
     """ERROR_<NODE>_<FIELD>_<KIND> to a field of ours; the longest name that stands in it."""
-    known = [name for name in fields if name in code]
+    known = [name for name in fields if name in code.upper()]
     return fields[max(known, key=len)] if known else "order"
