@@ -171,7 +171,8 @@ ARRAYS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column)
 OBJECTS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column) == "jsonb"]
 
 # The last word on each key counts. A number that we hold ourselves (imported tracking ID) matches too, and so does a
-# consignment we have sent and not heard of: it has our own consignment number and reference.
+-- consignment we have sent and not heard of: it has our own consignment number and reference. A number alone proves nothing:
+-- others begin theirs at 1 as well.
 MATCH = """
 CREATE TEMP TABLE matched ON COMMIT DROP AS
 SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS changes,
@@ -199,7 +200,7 @@ LEFT JOIN LATERAL (
         WHERE c.network = %(network)s AND c.dispatch_state IN ('waiting', 'unknown') AND NOT c.registered
           AND c.tracking_number IS NULL AND c.consignment_number <> '' AND s.registered
           AND c.consignment_number = s.consignment_number AND s.requesting_depot IN ('', c.requesting_depot)
-          AND o.reference = s.reference
+          AND o.reference = s.reference AND s.reference <> ''
         LIMIT 1
     ) LIMIT 1
 ) held ON true

@@ -13,7 +13,7 @@ from palletflow.networks.palletways.errors import ValidationError, ValidationRef
 from palletflow.networks.palletways.work import DISPATCH, LABEL, LOOK_UP, NETWORK, TRACKING_ID
 from palletflow.store import session_lock, work_items
 from palletflow.store.connection import connect
-from palletflow.store.imports import Batch
+from palletflow.store.imports import Batch, Counts
 
 MINUTE, HOUR = 60, 3600
 
@@ -445,23 +445,42 @@ FROM consignments c JOIN stops s ON s.consignment_id = c.id ORDER BY s.kind
 """
 
 
+@pytest.mark.rule("PW-3-3", "PW-3-4", "PW-7.1-7")
+@pytest.mark.parametrize("reference", ["SO-123", ""])
+def test_a_lost_submission_is_not_taken_for_what_only_has_its_number(haulier, reference):
+    """Somebody else numbers from 1 as well, and an import brings his consignment while ours is looked for."""
+    lose(haulier)
+    order = haulier.sent(reference=reference)
+    find(haulier)
+    other = haulier.sim.add(depot="123", account="ACM001", number=haulier.fact(order, "consignment_number"))
+    assert imported(haulier, other).created == 1
+    haulier.play_out()
+    [own] = haulier.in_network(order)
+    assert haulier.fact(order, "tracking_number") == own["tracking_id"] != other
+
+
 @pytest.mark.rule("PW-7.1-5", "PW-7.2-3")
 def test_an_order_that_was_imported_before_its_tracking_id_came_is_merged(haulier):
     haulier.sim.switch(tracking_delay_s=2 * MINUTE)
     order = haulier.sent()
     haulier.advance(3 * MINUTE)
     [held] = haulier.in_network(order)
-    depot = haulier.access("123")
-    with depot.client as client, haulier.conn.transaction():
-        record = fetch.read(client, depot.mapper, held["tracking_id"])
-        batch = Batch(NETWORK, "entered", "123", "run", "tester", haulier.now)
-        assert fetch.take_in(haulier.conn, depot.mapper, record, batch).created == 1
+    assert imported(haulier, held["tracking_id"]).created == 1
     haulier.work()
     assert haulier.fact(order, "tracking_number") == held["tracking_id"]
     assert haulier.rows("SELECT id FROM consignments WHERE tracking_number IS NOT NULL") == [
         (haulier.consignment(order),)
     ]
     assert haulier.rows("SELECT count(*) FROM orders WHERE cancelled_at IS NULL") == [(1,)]
+
+
+def imported(haulier, tracking_id: str) -> Counts:
+    """Brings a consignment in as the network's own, whatever we hold."""
+    depot = haulier.access("123")
+    with depot.client as client, haulier.conn.transaction():
+        record = fetch.read(client, depot.mapper, tracking_id)
+        batch = Batch(NETWORK, "entered", "123", "run", "tester", haulier.now)
+        return fetch.take_in(haulier.conn, depot.mapper, record, batch)
 
 
 def lose(haulier) -> None:
