@@ -171,8 +171,8 @@ ARRAYS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column)
 OBJECTS = [place for place, column in enumerate(FLAT) if COLUMN_TYPES.get(column) == "jsonb"]
 
 # The last word on each key counts. A number that we hold ourselves (imported tracking ID) matches too, and so does a
--- consignment we have sent and not heard of: it has our own consignment number and reference. A number alone proves nothing:
--- others begin theirs at 1 as well.
+# consignment we have sent and not heard of: it has our own consignment number and reference. A number alone proves
+# nothing, as others number their own as well.
 MATCH = """
 CREATE TEMP TABLE matched ON COMMIT DROP AS
 SELECT s.ordinal, held.id AS consignment_id, held.order_id, NULL::jsonb AS changes,
