@@ -37,6 +37,9 @@ class House:
     entry: ModuleType
     resource: str
     content: Mapping[str, Any]
+    # The depot it is dispatched for, "" leaves it to the order; whether an order keeps what its caller gave.
+    depot = ""
+    keeps_given = True
     handlers: Callable[..., Mapping[str, Handler]]
 
     def __init__(self, conn: Connection, dsn: str, plan: Deployment, folder: Path) -> None:
@@ -85,7 +88,13 @@ class House:
         """Makes an order as the order API does; its id."""
         given = merged(self.content, changes)
         details = given["pallet_details"] or [{} for _ in given["pallet_types"]]
-        row = {**given, "pallet_details": details, "network": self.network, "our_roles": ["requesting"], "given": given}
+        row = {
+            **given,
+            "pallet_details": details,
+            "network": self.network,
+            "our_roles": ["requesting"],
+            "given": given if self.keeps_given else {},
+        }
         key = f"test-{next(_keys)}"
         head = {"key": key, "customer": customer, "reference": reference, "reference_2": "", "copied_from": None}
         with self.conn.transaction():
@@ -96,7 +105,7 @@ class House:
     def consignment(self, order_id: int) -> int:
         return int(self.one("SELECT id FROM consignments WHERE order_id = %s ORDER BY id", order_id)[0])
 
-    def dispatch(self, order_id: int, *, trip: str = "", resource: str = "", depot: str = "") -> None:
+    def dispatch(self, order_id: int, *, trip: str = "", resource: str = "", depot: str | None = None) -> None:
         """Puts the order on a trip of its own and completes the task."""
         with self.conn.transaction():
             dispatch.assign(
@@ -105,13 +114,13 @@ class House:
                 trip=trip or f"trip {order_id}",
                 resource=resource or self.resource,
                 network=self.network,
-                depot=depot,
+                depot=self.depot if depot is None else depot,
                 auto_complete=True,
                 actor="tester",
                 adopts=self.entry.ADOPTS,
             )
 
-    def sent(self, *, resource: str = "", depot: str = "", **changes: Any) -> int:
+    def sent(self, *, resource: str = "", depot: str | None = None, **changes: Any) -> int:
         """An order on its way: dispatched and worked off until nothing is due."""
         order_id = self.order(**changes)
         self.dispatch(order_id, resource=resource, depot=depot)

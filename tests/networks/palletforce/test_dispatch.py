@@ -6,7 +6,7 @@ Every test looks at both sides: the state of the task, and what the network hold
 from datetime import timedelta
 
 import pytest
-from tests.networks.palletforce.dispatching import faults
+from tests.networks.dispatching import faults
 
 from palletflow.networks.palletforce import rules
 from palletflow.networks.palletforce.client import PalletforceClient

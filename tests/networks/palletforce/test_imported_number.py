@@ -4,7 +4,8 @@ import dataclasses
 from decimal import Decimal
 
 import pytest
-from tests.networks.palletforce.dispatching import IMPORTED, content, faults
+from tests.networks.dispatching import faults
+from tests.networks.palletforce.dispatching import IMPORTED, content
 
 from palletflow.deployment import Switches
 from palletflow.networks.palletforce import entry

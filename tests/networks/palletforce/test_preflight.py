@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.networks.palletforce.dispatching import faults as told
+from tests.networks.dispatching import faults as told
 from tests.networks.palletforce.facts import facts
 
 from palletflow.networks.palletforce import manifest, rules
