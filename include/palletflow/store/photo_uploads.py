@@ -52,9 +52,10 @@ WAIT = """
 INSERT INTO photo_uploads AS held (document_id, consignment_id, state, reason)
 VALUES (%(document_id)s, %(consignment_id)s, 'waiting', %(reason)s)
 ON CONFLICT (document_id) DO UPDATE
-SET consignment_id = coalesce(held.consignment_id, excluded.consignment_id), reason = excluded.reason
-WHERE held.state = 'waiting'
-RETURNING xmax = 0
+SET consignment_id = coalesce(held.consignment_id, excluded.consignment_id), state = 'waiting',
+    reason = excluded.reason
+WHERE held.number IS NULL AND held.state IN ('waiting', 'config_error')
+  AND (held.state, held.reason) IS DISTINCT FROM ('waiting', excluded.reason)
 """
 FORGET = "DELETE FROM photo_uploads WHERE document_id = ANY (%s) AND number IS NULL"
 REFUSE = """
@@ -111,7 +112,7 @@ INSERT INTO photo_uploads AS held (document_id, consignment_id, state)
 SELECT d.id, c.id, 'waiting' FROM documents d JOIN consignments c ON c.order_id = d.order_id
 WHERE d.id = %(document_id)s AND c.id = %(consignment_id)s AND d.consignment_id IS NULL
 ON CONFLICT (document_id) DO UPDATE SET consignment_id = excluded.consignment_id, reason = NULL
-WHERE held.state = 'waiting' AND held.number IS NULL
+WHERE held.number IS NULL AND held.state <> 'refused'
 """
 
 
@@ -187,10 +188,9 @@ def live_consignments(conn: Connection, order_id: int, network: str) -> int:
 
 
 def wait(conn: Connection, document_id: int, consignment_id: int | None, reason: str) -> bool:
-    """Notes why a photo that has no number waits; whether it has only just begun to."""
+    """Notes why a photo that has no number waits; whether it has only just begun to wait for that."""
     values = {"document_id": document_id, "consignment_id": consignment_id, "reason": reason}
-    row = conn.execute(WAIT, values).fetchone()
-    return bool(row and row[0])
+    return conn.execute(WAIT, values).rowcount == 1
 
 
 def forget(conn: Connection, document_ids: Sequence[int]) -> None:

@@ -355,6 +355,49 @@ def test_a_photo_that_waits_for_a_choice_goes_once_one_consignment_is_left(files
     assert dock.waiting() == []
 
 
+@pytest.mark.rule("PW-6-15")
+def test_a_photo_of_several_consignments_is_nobody_s_while_they_have_no_tracking_ids(files, dock):
+    one, other = dock.order("delivery", "delivery", tracking_id="")
+    added = dock.add(one, to_order=True)
+    dock.work()
+    for consignment in (one, other):
+        dock.conn.execute(
+            "UPDATE consignments SET tracking_number = %s WHERE id = %s", (f"600{consignment:08d}", consignment)
+        )
+    dock.later(days=1)
+    assert files.stored() == {}
+    assert (dock.upload(added).state, dock.upload(added).consignment_id) == ("waiting", None)
+    assert photo_uploads.choose(dock.conn, added, other)
+    dock.later(days=1)
+    assert list(files.stored()) == [f"{dock.tracking_id(other)}_1.jpg"]
+
+
+@pytest.mark.rule("PW-6-15", "PW-6-14")
+def test_a_wrong_connection_decides_for_nobody_whose_photo_it_is(files, dock):
+    dock.extra = {"password": "wrong"}
+    one, other = dock.order("delivery", "delivery")
+    added, own = dock.add(one, photo(1), to_order=True), dock.add(one, photo(2))
+    dock.work()
+    dock.work()
+    assert dock.upload(own).state == "config_error"
+    dock.extra = {}
+    dock.later(days=1)
+    assert list(files.stored().values()) == [photo(2)]
+    assert dock.upload(added).state == "waiting"
+    assert photo_uploads.choose(dock.conn, added, other)
+
+
+@pytest.mark.rule("PW-6-16")
+def test_the_role_is_asked_for_once_the_tracking_id_is_there(files, dock):
+    one = dock.consignment("unknown", tracking_id="")
+    dock.add(one)
+    dock.work()
+    assert dock.waiting() == [(PHOTO_UPLOAD, str(one))]
+    dock.conn.execute("UPDATE consignments SET tracking_number = %s WHERE id = %s", (f"600{one:08d}", one))
+    dock.later(days=1)
+    assert ("look_up", str(one)) in dock.waiting()
+
+
 # What comes back is known
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import DocumentLost, Storage, StorageUnavailable
 from palletflow.network_errors import AuthFailed, Misconfigured, NetworkError, NotSent
-from palletflow.networks.palletways import upload_checks, upload_steps
+from palletflow.networks.palletways import record, upload_checks, upload_steps
 from palletflow.networks.palletways.photos import ORIGIN
 from palletflow.networks.palletways.settings import PHOTOS_OUT
 from palletflow.networks.palletways.upload_checks import Refusal
@@ -76,7 +76,8 @@ class PhotoUpload:
         try:
             target = self._uploads(conn, depot)
         except (AuthFailed, Misconfigured, ConnectionFlagged) as error:
-            self._misconfigured(conn, facts, photos, error)
+            undecided = self._undecided(conn, facts, photos)
+            self._misconfigured(conn, facts, [photo for photo in photos if photo not in undecided], error)
             raise
         since = target.settings.upload_enabled_at
         photo_uploads.forget(conn, [photo.document.id for photo in photos if not _is_added_since(photo, since)])
@@ -93,24 +94,29 @@ class PhotoUpload:
         self, conn: Connection, access: Access, facts: ConsignmentFacts, photos: Sequence[Candidate]
     ) -> list[Candidate]:
         """The photos that cannot go yet, and notes why."""
-        if not photos:
-            return []
-        if not access.client.settings.is_tracking_id(facts.tracking_number):
-            for photo in photos:
-                photo_uploads.wait(conn, photo.document.id, facts.id, NO_TRACKING_ID)
+        undecided = self._undecided(conn, facts, photos)
+        for photo in undecided:
+            photo_uploads.wait(conn, photo.document.id, None, NO_CHOICE)
+        decided = [photo for photo in photos if photo not in undecided]
+        if not decided:
+            return undecided
+        if not record.is_tracking_id(facts.tracking_number, access.client.settings.tracking_id_pattern):
+            for photo in decided:
+                photo_uploads.wait(conn, photo.document.id, photo.consignment_id, NO_TRACKING_ID)
             return list(photos)
         if not facts.delivery_depot:
             with conn.transaction():
-                new = [photo_uploads.wait(conn, photo.document.id, facts.id, NO_ROLE) for photo in photos]
+                new = [photo_uploads.wait(conn, one.document.id, one.consignment_id, NO_ROLE) for one in decided]
                 if any(new):
                     work_items.enqueue(conn, NETWORK, LOOK_UP, [facts.id])
             return list(photos)
+        return undecided
+
+    def _undecided(self, conn: Connection, facts: ConsignmentFacts, photos: Sequence[Candidate]) -> list[Candidate]:
+        """The photos of the whole order of which somebody must say whose they are."""
         if photo_uploads.live_consignments(conn, facts.order_id, NETWORK) <= 1:
             return []
-        undecided = [photo for photo in photos if photo.consignment_id is None]
-        for photo in undecided:
-            photo_uploads.wait(conn, photo.document.id, None, NO_CHOICE)
-        return undecided
+        return [photo for photo in photos if photo.consignment_id is None]
 
     def _upload_all(
         self, conn: Connection, target: Target, facts: ConsignmentFacts, photos: Sequence[Candidate], asked: str
