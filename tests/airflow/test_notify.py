@@ -122,3 +122,33 @@ def test_what_could_not_be_told_is_told_the_next_time(conn, webhook, monkeypatch
 
     tell_alerts(conn)
     assert len(webhook) == 1
+
+
+BROKEN = {
+    "AIRFLOW_CONN_ALERT_WEBHOOK": {"conn_type": "http", "host": "http://127.0.0.1:1/hook-secret"},
+    "AIRFLOW_CONN_ALERT_MAIL": {"conn_type": "smtp", "host": "127.0.0.1", "port": 1, "extra": {}},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_one_way_that_works_tells_once(conn, webhook, mailbox, monkeypatch, caplog, broken):
+    monkeypatch.setenv(broken, json.dumps(BROKEN[broken]))
+    alerts.raise_alert(conn, "photos of 60000000017: malformed", "Look at it in the quarantine.")
+    alerts.raise_alert(conn, "photos of 60000000018: malformed", "Look at it in the quarantine.")
+
+    tell_alerts(conn)
+    tell_alerts(conn)
+
+    assert (len(webhook), len(mailbox)) == ((0, 2) if "WEBHOOK" in broken else (2, 0))
+    assert "hook-secret" not in caplog.text
+    assert conn.execute("SELECT count(*) FROM alerts WHERE told_at IS NULL").fetchall() == [(0,)]
+
+
+def test_what_no_way_could_tell_stays_without_stopping_the_work(conn, monkeypatch):
+    for name, value in BROKEN.items():
+        monkeypatch.setenv(name, json.dumps(value))
+    alerts.raise_alert(conn, "photos of 60000000017: malformed", "Look at it in the quarantine.")
+
+    tell_alerts(conn)
+
+    assert conn.execute("SELECT count(*) FROM alerts WHERE told_at IS NULL").fetchall() == [(1,)]

@@ -18,6 +18,7 @@ from airflow.sdk import BaseHook, BaseNotifier, Context
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow.store import alerts
+from palletflow.store.alerts import Alert
 from palletflow.store.connection import Connection
 
 WEBHOOK, MAIL = "alert_webhook", "alert_mail"
@@ -42,15 +43,34 @@ class FailureNotifier(BaseNotifier):
 
 
 def tell_alerts(conn: Connection) -> None:
-    """Tells people what was raised (store.alerts); what could not be told is told by the next who calls this."""
-    try:
-        with conn.transaction():
-            raised = alerts.take(conn)
-            connections = {name: connection for name in WAYS if raised and (connection := _connection(name))}
-            for alert in raised:
-                _send(alert.subject, alert.message, connections)
-    except (requests.RequestException, smtplib.SMTPException, OSError) as error:
-        log.warning("Alerts could not be told and are kept: %s", error)
+    """Tells people what was raised (store.alerts); what could not be told is told by the next who calls this.
+
+    One way is enough, so that nobody is told again and again by the one that works. It never raises for a way.
+    """
+    with conn.transaction():
+        raised = alerts.take(conn)
+        connections = {name: connection for name in WAYS if raised and (connection := _connection(name))}
+        working, untold = dict(connections), []
+        for alert in raised:
+            if not connections:
+                _send(alert.subject, alert.message, {})
+            elif not _told(alert, working):
+                untold.append(alert.subject)
+        alerts.put_back(conn, untold)
+
+
+def _told(alert: Alert, working: dict[str, Any]) -> bool:
+    """Tells by all ways that work; whether by any. One that fails is not tried again, and taken out of them."""
+    told = False
+    for name, connection in list(working.items()):
+        try:
+            WAYS[name](connection, alert.subject, alert.message)
+            told = True
+        except (requests.RequestException, smtplib.SMTPException, OSError, ValueError, LookupError) as error:
+            del working[name]
+            # Without its text: the address of a webhook is a secret.
+            log.warning("Alerts could not be told by %s: %s; see its connection", name, type(error).__name__)
+    return told
 
 
 async def late_run(context: dict[str, Any]) -> None:

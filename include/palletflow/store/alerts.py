@@ -1,5 +1,6 @@
 """What people are to be told of, once for each time it comes up. Whoever finds it raises it, others tell it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from palletflow.store.connection import Connection
@@ -18,6 +19,7 @@ WITH taken AS (
 )
 SELECT subject, message FROM taken ORDER BY raised_at, subject
 """
+PUT_BACK = "UPDATE alerts SET told_at = NULL WHERE subject = ANY (%s)"
 
 
 class Alert(NamedTuple):
@@ -35,3 +37,8 @@ def raise_alert(conn: Connection, subject: str, message: str, not_within_s: floa
 def take(conn: Connection) -> list[Alert]:
     """The alerts that nobody has taken yet, oldest first; the caller tells them."""
     return [Alert(*row) for row in conn.execute(TAKE).fetchall()]
+
+
+def put_back(conn: Connection, subjects: Sequence[str]) -> None:
+    """Puts alerts up again that could not be told, in the transaction that took them."""
+    conn.execute(PUT_BACK, (list(subjects),))
