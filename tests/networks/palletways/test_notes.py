@@ -61,6 +61,16 @@ def test_a_note_without_a_time_of_its_own_has_that_of_its_change(changes):
     assert read(**changes).noted_at == datetime.fromtimestamp(1777987260, UTC)
 
 
+@pytest.mark.rule("PW-4.2-1", "PW-4.3-4")
+@pytest.mark.parametrize("none", ["0001-01-01", "1900-01-01", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["Europe/London", "Europe/Rome", "America/New_York"])
+def test_a_day_that_stands_for_none_is_none(none, zone):
+    record = DOCUMENTED | {"NoteDate": none, "PodDate": none}
+    note = notes.read(record, zone=ZoneInfo(zone), pattern=r"\d{6,14}", now=NOW)
+
+    assert (note.noted_at, note.pod_date) == (datetime.fromtimestamp(1777987260, UTC), None)
+
+
 def test_a_pod_time_without_a_day_says_nothing():
     note = read(PodDate="soon")
 

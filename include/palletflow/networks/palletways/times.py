@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 DAYS = ("%Y-%m-%d", "%d/%m/%y")
 TIMES = ("%H:%M:%S", "%H:%M")
 LAST_MINUTE = time(23, 59)
+# No day of a consignment lies outside; systems write the first and last days there are for "none".
+YEARS = range(2000, 2100)
 
 
 def clean(text: str, longest: int) -> str:
@@ -22,9 +24,10 @@ def read_day(text: str) -> date | None:
     """A day; None for what is none."""
     for form in DAYS:
         try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
+            day = datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
             continue
+        return day if day.year in YEARS else None
     return None
 
 
