@@ -33,12 +33,14 @@ SELECT {", ".join(COLUMNS)} FROM network_notes WHERE (consignment_id, tracking_n
 ORDER BY delta, note_number
 """  # noqa: S608
 HINTED = """
-SELECT c.id, c.tracking_number, c.consignment_number, p.ended_at IS NOT NULL, array_agg(n.status_code)
+SELECT c.id, c.tracking_number, c.consignment_number, p.ended_at IS NOT NULL, array_agg(n.status_code),
+       coalesce(p.polled_at >= max(n.read_at), false) AS was_lost
 FROM network_notes n
 JOIN consignments c ON (c.id, c.tracking_number) = (n.consignment_id, n.tracking_number)
 LEFT JOIN tracking_polls p ON p.consignment_id = c.id
 WHERE (n.network, n.hint) = (%s, %s)
-GROUP BY c.id, p.ended_at ORDER BY min(n.delta), c.id
+GROUP BY c.id, p.ended_at, p.polled_at
+ORDER BY was_lost, CASE WHEN p.polled_at >= max(n.read_at) THEN p.polled_at END, min(n.delta), c.id
 """
 FOLLOWED = """
 UPDATE network_notes SET hint = NULL WHERE consignment_id = %s AND hint IS NOT NULL AND read_at <= %s
@@ -68,13 +70,17 @@ class Note(NamedTuple):
 
 
 class Hinted(NamedTuple):
-    """A consignment that notes speak of since its status was last asked for; `codes`: what they say of it."""
+    """A consignment that notes speak of since its status was last known; `codes`: what they say of it.
+
+    `was_lost`: it was asked for since, in vain.
+    """
 
     consignment_id: int
     tracking_number: str
     consignment_number: str
     has_ended: bool
     codes: list[str]
+    was_lost: bool = False
 
 
 def keep(conn: Connection, network: str, depot: str, notes: Sequence[tuple[int, Note]], read_at: datetime) -> int:
@@ -98,7 +104,10 @@ def of(conn: Connection, consignment_id: int, tracking_number: str) -> list[Note
 
 
 def hinted(conn: Connection, network: str, depot: str) -> list[Hinted]:
-    """The consignments of which notes that `depot` read speak and whose status is still to be asked for."""
+    """The consignments of which notes that `depot` read speak and whose status is still to be asked for.
+
+    Those that were asked for in vain come last, the one that has waited longest first.
+    """
     return [Hinted(*row) for row in conn.execute(HINTED, (network, depot))]
 
 

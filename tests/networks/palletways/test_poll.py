@@ -576,3 +576,13 @@ def test_a_note_from_the_future_does_not_move_the_mark(yard):
     yard.poll(using=access)
 
     assert yard.rows("SELECT high FROM watermarks") == [(NOW,)]
+
+
+@pytest.mark.rule("PW-2.6-3")
+def test_a_note_a_little_ahead_of_our_clock_does_not_hide_those_between(yard):
+    access = yard.access()
+    access.client.notes_since = lambda _: [bad(Delta=str(int((NOW + HOUR / 2).timestamp())))]
+
+    yard.poll(using=access)
+
+    assert yard.rows("SELECT high FROM watermarks") == [(NOW,)]

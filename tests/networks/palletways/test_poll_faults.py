@@ -137,6 +137,28 @@ def test_several_in_a_row_without_an_answer_mean_that_palletways_is_away(yard, t
     assert yard.poll().statuses == 3
 
 
+@pytest.mark.rule("PW-4.3-4")
+def test_several_that_are_never_answered_stop_neither_other_hints_nor_the_sweep(yard, three):
+    access = yard.access()
+    answering(access.client, **dict.fromkeys(three, error(UnreadableAnswer)))
+    with pytest.raises(UnknownOutcome):
+        yard.poll(using=access)
+    hinted = yard.create()
+    yard.poll(using=access)
+    yard.later(hours=4)
+    yard.sim.status(hinted, 300)
+    swept = yard.create()
+
+    polled = yard.poll(using=access)
+
+    assert yard.whereabouts(hinted) == "AT_COLLECTION_DEPOT"
+    assert yard.rows("SELECT count(*) FROM tracking_polls WHERE consignment_id = %s", yard.id(swept)) == [(1,)]
+    assert polled.failed > 0
+    # They stay hints, and each has its turn.
+    assert yard.rows("SELECT count(*) FROM network_notes WHERE hint IS NOT NULL") == [(3,)]
+    assert yard.poll().statuses == 3
+
+
 @pytest.mark.parametrize("kind", [MethodUnavailable, MethodRefused])
 def test_a_method_that_is_not_open_is_nothing_of_one_consignment(yard, three, kind):
     access = yard.access()

@@ -203,17 +203,24 @@ class _Poll:
     def _move_mark(self, good: Sequence[Note]) -> None:
         if good:
             greatest = datetime.fromtimestamp(max(note.delta for note in good), UTC)
-            watermarks.move(self._conn, NETWORK, STREAM, self._depot, greatest)
+            # Ahead of our clock it would hide what changes between now and then.
+            watermarks.move(self._conn, NETWORK, STREAM, self._depot, min(greatest, self._started))
 
     # Whose status is asked for
 
     def _follow(self, client: PalletwaysClient, hinted: Sequence[Hinted]) -> None:
-        """Asks for those that notes speak of [PW-4.3-1]."""
+        """Asks for those that notes speak of [PW-4.3-1]; of those that were lost before, until one is lost again.
+
+        Several that are never answered would else stop the sweep in every run [PW-4.3-4].
+        """
         for position, one in enumerate(hinted):
             if self._says_no_more(one):
                 self._store(one, None, [], self._started)
             elif not self._ask(client, one):
                 self._leave(len(hinted) - position, self._started)
+                break
+            elif one.was_lost and self._in_a_row:
+                self._leave(len(hinted) - position - 1, self._started)
                 break
 
     def _says_no_more(self, one: Hinted) -> bool:
