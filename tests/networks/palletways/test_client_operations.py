@@ -1,6 +1,7 @@
 """The operations of Palletways, against the simulator (contract 2)."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 from tests.networks.nexus.answering import answered
@@ -235,6 +236,23 @@ def test_notes_by_consignment_by_moment_and_by_time(palletways_sim, client):
 def test_a_time_is_asked_for_in_the_networks_own_zone(serve, client_of):
     server = serve(answered(200, data()))
     client_of(server.root).notes_between(START, START + timedelta(hours=6))
+@pytest.mark.rule("PW-1.2-14", "PW-2.6-7")
+@pytest.mark.parametrize(
+    ("start", "end", "asked"),
+    [
+        # On 25 October the times from 01:00 to 02:00 come twice, the first time until 01:00 UTC.
+        ("2026-10-25T00:50Z", "2026-10-25T01:10Z", ["2026-10-25", "00:50:00", "2026-10-25", "02:10:00"]),
+        ("2026-10-24T19:10Z", "2026-10-25T01:10Z", ["2026-10-24", "19:10:00", "2026-10-25", "02:10:00"]),
+        ("2026-10-25T01:10Z", "2026-10-25T07:10Z", ["2026-10-25", "01:10:00", "2026-10-25", "07:10:00"]),
+        ("2026-03-29T00:30Z", "2026-03-29T06:30Z", ["2026-03-29", "00:30:00", "2026-03-29", "07:30:00"]),
+    ],
+)
+def test_no_note_of_the_hour_that_comes_twice_is_left_out(serve, client_of, start, end, asked):
+    server = serve(answered(200, data()))
+    client_of(server.root).notes_between(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    assert unquote(server.requests[0].path.partition("?")[0]).split("/")[3:] == asked
+
+
     path = server.requests[0].path.partition("?")[0]
     # 09:30 and 15:30 UTC, in British summer.
     assert path == "/getNotes/dateRange/2026-07-13/10%3A30%3A00/2026-07-13/16%3A30%3A00"

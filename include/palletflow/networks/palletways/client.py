@@ -4,7 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple, Self
 
 from palletflow.network_errors import NetworkError
@@ -168,7 +168,10 @@ class PalletwaysClient:
 
     def notes_between(self, start: datetime, end: datetime) -> list[Tree]:
         """The notes from one moment to another, both included (2.6)."""
-        return self._data("getNotes", "dateRange", *self._moment(start), *self._moment(end))
+        first, last = (moment.astimezone(self.settings.zone) for moment in (start, end))
+        # Where clocks are set back in between, an hour of their times comes twice, and both ends may lie in it.
+        again = max(_offset(first) - _offset(last), timedelta(0))
+        return self._data("getNotes", "dateRange", *_day_and_time(first - again), *_day_and_time(last + again))
 
     def notes_of(self, tracking_id: str) -> list[Tree]:
         """The notes of one consignment (2.6)."""
@@ -269,6 +272,12 @@ class PalletwaysClient:
         envelope: Envelope = self._calls.read(method, *arguments)
         return [] if envelope.is_empty else trees(envelope.tree, "Detail", "Data")
 
-    def _moment(self, moment: datetime) -> tuple[str, str]:
-        local = moment.astimezone(self.settings.zone)
-        return f"{local:%Y-%m-%d}", f"{local:%H:%M:%S}"
+
+def _offset(moment: datetime) -> timedelta:
+    offset = moment.utcoffset()
+    assert offset is not None, "every zone has one"
+    return offset
+
+
+def _day_and_time(local: datetime) -> tuple[str, str]:
+    return f"{local:%Y-%m-%d}", f"{local:%H:%M:%S}"
