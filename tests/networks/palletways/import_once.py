@@ -10,7 +10,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from tests.networks.palletways.ways import access
+from tests.networks.palletways.import_access import access
 
 from palletflow import deployment
 from palletflow.networks.palletways.entered import import_entered

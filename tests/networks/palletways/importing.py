@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from tests.networks.palletways.import_access import access
 from tests.networks.palletways.simulated import SimulatedPalletways
-from tests.networks.palletways.ways import access
 
 from palletflow.deployment import Deployment
 from palletflow.intake.replay import replay

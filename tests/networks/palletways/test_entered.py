@@ -163,6 +163,19 @@ def test_while_the_network_fails_it_is_not_asked_for_each(house, palletways_sim,
     assert fetch("SELECT count(*) FROM orders") == [(0,)]
 
 
+@pytest.mark.rule("PW-7.2-4")
+def test_several_that_are_not_shown_stop_no_other(house, palletways_sim, conn, fetch, monkeypatch):
+    *hidden, shown = palletways_sim.add_many(account="ACM001", count=4)
+    client = type(house.reach(conn, "123").client)
+    read = client.consignment
+    monkeypatch.setattr(client, "consignment", lambda self, one: None if one in hidden else read(self, one))
+
+    with pytest.raises(NetworkError):
+        house.entered()
+
+    assert fetch("SELECT tracking_number FROM consignments") == [(shown,)]
+
+
 @pytest.mark.rule("PW-1.4-3", "PW-7.2-4")
 def test_its_calls_are_background_work(house, palletways_sim, dsn):
     palletways_sim.add(account="ACM001")

@@ -18,7 +18,7 @@ from palletflow.store.imports import NO_RECORDS, Batch
 STREAM = "entered"
 # What may be wrong with one consignment alone; anything else concerns the connection.
 OF_ONE = (Rejected, NotFound, UnknownOutcome)
-# So many in a row are no accident of one consignment.
+# So many in a row without an answer are no accident of one consignment.
 DOWN = 3
 
 
@@ -70,7 +70,8 @@ def import_entered(
             record = fetch.read(client, access.mapper, tracking_id)
         except OF_ONE as error:
             failures.append(error)
-            in_a_row += 1
+            # What is refused or not found is answered for.
+            in_a_row = in_a_row + 1 if isinstance(error, UnknownOutcome) else 0
             if in_a_row == DOWN:
                 break
             continue
