@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.transfer.servers import PROTOCOLS, open_session, server_of, server_of
 from palletflow.network_errors import AuthFailed, Misconfigured, NetworkError, NotSent
 from palletflow.networks.palletways.simulator.files import host_key_line
 from palletflow.transfer.errors import Interrupted, NotNow, Refused
+from palletflow.transfer.ftp import FtpServer
 from palletflow.transfer.session import Found
 
 NAME = "60000000017_1.jpg"
@@ -147,6 +149,16 @@ def test_a_size_is_found_without_the_command_for_it(files, session, also_gone):
     assert session.look(NAME) == Found(len(PHOTO))
     assert session.look(OTHER) is None
     assert ("226" in files.told("LIST")) is bool(also_gone)
+
+
+@pytest.mark.rule("PW-6-20")
+@pytest.mark.parametrize("protocol", ["ftp", "ftps"], indirect=True)
+def test_what_is_written_after_a_listing_is_not_taken_for_text(files, session):
+    files.switches.set({"ftp_no_size": "on", "ftp_reply": {"MLST": 502}})
+    lines = b"\xff\xd8\xff\r\n\n\r" * 1000
+    assert session.look(NAME) is None
+    assert session.write(NAME, lines) == Found(len(lines))
+    assert files.stored()[NAME] == lines
 
 
 # Whom a session trusts
@@ -376,3 +388,98 @@ def test_a_server_that_falls_silent_is_given_up(files, protocol):
 def test_every_failure_names_the_connection(files, protocol):
     with pytest.raises(NetworkError, match="connection 'upload'"):
         open_session(server_of(protocol, files, folder="/nowhere"))
+
+
+# What a session makes of a server that is none
+
+
+class Fraud:
+    """An FTP server that answers as a test says; a text without an end is sent for as long as it is read."""
+
+    def __init__(self, **replies):
+        self.heard = []
+        self._replies = {
+            "USER": b"331 ?",
+            "PASS": b"230 .",
+            "TYPE": b"200 .",
+            "CWD": b"250 .",
+            "QUIT": b"221 .",
+            **replies,
+        }
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._data = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def server(self, **changes):
+        made = FtpServer("upload", "127.0.0.1", self._listening.getsockname()[1], "pw123", "secret")
+        return replace(made, **changes)
+
+    def _serve(self):
+        with self._listening, self._data, self._listening.accept()[0] as near, suppress(OSError):
+            self._say(near, self._replies.get("HELLO", b"220 ."))
+            for line in near.makefile("rb"):
+                self.heard.append(line.rstrip(b"\r\n"))
+                command = line[:4].decode().strip()
+                if command == "EPSV":
+                    self._say(near, b"229 (|||%d|)" % self._data.getsockname()[1])
+                elif command == "LIST":
+                    self._say(near, b"150 .")
+                    with self._data.accept()[0] as far:
+                        self._say(far, self._replies["LIST"])
+                    self._say(near, b"226 .")
+                else:
+                    self._say(near, self._replies.get(command, b"500 ?"))
+
+    def _say(self, connection, reply):
+        if not reply.endswith(b"..."):
+            connection.sendall(reply + b"\r\n")
+            return
+        while True:
+            connection.sendall((reply.removesuffix(b"...") + b"\r\n") * 1000)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+def test_a_greeting_without_an_end_is_not_heard_out():
+    with Fraud(HELLO=b"220-Hello...") as fraud, pytest.raises(NotSent, match="more than 1,000 lines"):
+        open_session(fraud.server())
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        ({"SIZE": b"213-again..."}, "more than 1,000 lines"),
+        ({"SIZE": b"213 much"}, "much"),
+        ({"LIST": b"-rw-r--r-- 1 a a 12 Jul 13 09:30 other.jpg..."}, "more than 100,000 lines"),
+    ],
+)
+def test_an_answer_that_is_none_ends_the_session(replies, said):
+    with Fraud(**replies) as fraud:
+        session = open_session(fraud.server())
+        with pytest.raises(Interrupted, match=said):
+            session.look(NAME)
+        assert session.broken
+        session.close()
+
+
+def test_logins_of_any_letters_are_sent_as_utf_8():
+    password = "p\u00e4ss\u20ac"
+    with Fraud(PASS=f"530 not {password}".encode()) as fraud, pytest.raises(AuthFailed) as raised:
+        open_session(fraud.server(password=password))
+    assert b"PASS " + password.encode() in fraud.heard
+    assert password not in str(raised.value)
+
+
+def test_a_server_that_repeats_the_password_shows_it_to_nobody():
+    password = "p\u00e4ss\u20ac"
+    with Fraud(SIZE=f"451 not {password}".encode()) as fraud:
+        session = open_session(fraud.server(password=password))
+        with pytest.raises(NotNow, match=r"not \*\*\*"):
+            session.look(NAME)
+        session.close()

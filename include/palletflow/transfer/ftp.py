@@ -14,6 +14,8 @@ from palletflow.transfer.errors import Interrupted, NotNow, Refused
 from palletflow.transfer.session import Found, Server
 
 BLOCK = 64 << 10
+# More than any reply or folder has: a server that never comes to an end is left.
+MOST_REPLY_LINES, MOST_LISTED = 1000, 100_000
 # Such a permanent reply passes all the same: the server has no room.
 FULL = "552"
 NOT_LOGGED_IN = ("530", "532")
@@ -76,7 +78,7 @@ class FtpSession:
         with self._asking("Logging in"):
             self._secure()
             try:
-                self._ftp.login(server.login, server.password)
+                self._ftp.login(_on_the_wire(server.login), _on_the_wire(server.password))
             except ftplib.error_perm as error:
                 if _code(error) in NOT_LOGGED_IN:
                     detail = f"the server refuses the login '{server.login}'"
@@ -86,7 +88,7 @@ class FtpSession:
                 self._ftp.prot_p()
             self._ftp.voidcmd("TYPE I")
             try:
-                self._ftp.cwd(server.folder)
+                self._ftp.cwd(_on_the_wire(server.folder))
             except ftplib.error_perm as error:
                 detail = f"the folder '{server.folder}' (remote_dir) cannot be entered: {self._said(error)}"
                 raise Misconfigured(server.connection, self._operation, detail) from error
@@ -174,13 +176,24 @@ class FtpSession:
         self._ftp.voidresp()
 
     def _listed(self, name: str) -> Found | None:
-        lines: list[str] = []
+        count, line, refused = 0, None, None
+
+        def read(one: str) -> None:
+            nonlocal count, line
+            count += 1
+            if count > MOST_LISTED:
+                raise OSError(f"the listing has more than {MOST_LISTED:,} lines")
+            if one.rstrip().endswith(f" {name}"):
+                line = one
+
         try:
-            self._ftp.retrlines("LIST", lines.append)
-        except ftplib.error_perm as error:
-            if not _is_absent(error):  # "no files found"
-                raise
-        line = next((line for line in lines if line.rstrip().endswith(f" {name}")), None)
+            self._ftp.retrlines("LIST", read)
+        except (ftplib.error_temp, ftplib.error_perm) as error:
+            refused = error
+        # A listing is text, and what is written next is not.
+        self._ftp.voidcmd("TYPE I")
+        if refused and not _is_absent(refused):  # "no files found"
+            raise refused
         if line is None:
             return None
         size = LISTED_SIZE.match(line)
@@ -199,7 +212,7 @@ class FtpSession:
             self.broken = True
             detail = f"the server's certificate is not to be trusted ({error.verify_message}); nothing was sent"
             raise Misconfigured(self._server.connection, self._operation, detail) from error
-        except (ftplib.Error, OSError, EOFError) as error:
+        except (ftplib.Error, OSError, EOFError, ValueError) as error:  # a size may be no number
             self.broken = True
             said = f"no answer for {self._server.idle_s:g} s" if isinstance(error, TimeoutError) else self._said(error)
             raise Interrupted(self._server.connection, self._operation, f"{doing}: {said}") from error
@@ -218,13 +231,28 @@ class FtpSession:
     def _said(self, error: Exception) -> str:
         """What the server or the system said; a server that repeats the password shows it to nobody."""
         said = " ".join(str(error).split()) or type(error).__name__
-        return said.replace(self._server.password, "***") if self._server.password else said
+        for secret in filter(None, (self._server.password, _on_the_wire(self._server.password))):
+            said = said.replace(secret, "***")
+        return said
 
 
 class _Plain(ftplib.FTP):
     """ftplib asks for EPSV with IPv6 only; it gets past more firewalls than PASV with IPv4 too."""
 
     _has_epsv = True
+    _lines = 0
+
+    def getresp(self) -> str:
+        """One reply, of so many lines at most."""
+        self._lines = 0
+        return super().getresp()
+
+    def getline(self) -> str:
+        """One line of it."""
+        self._lines += 1
+        if self._lines > MOST_REPLY_LINES:
+            raise OSError(f"a reply has more than {MOST_REPLY_LINES:,} lines")
+        return super().getline()
 
     def makepasv(self) -> tuple[str, int]:
         """EPSV, then PASV. The data connection goes to the server's own host, whatever PASV says."""
@@ -279,7 +307,12 @@ def _fact_size(reply: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _is_absent(error: ftplib.error_perm) -> bool:
+def _on_the_wire(text: str) -> str:
+    """What gives a text's UTF-8 bytes where it is sent as Latin-1."""
+    return text.encode().decode("latin-1")
+
+
+def _is_absent(error: ftplib.Error) -> bool:
     """Whether it is the reply for a file that is not there."""
     return _code(error) == "550"
 
