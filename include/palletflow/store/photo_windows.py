@@ -97,6 +97,11 @@ def skip(conn: Connection, consignment_id: int) -> None:
     )
 
 
+def forget(conn: Connection, consignment_id: int) -> None:
+    """Forgets the search for photos of a delivery that was none; the next one begins a search of its own."""
+    conn.execute("DELETE FROM photo_windows WHERE consignment_id = %s", (consignment_id,))
+
+
 def started(conn: Connection, connection: str, at: datetime) -> datetime:
     """Since when a connection looks for photos by itself: the moment that the first such call gave as `at`."""
     conn.execute(START, (connection, at))

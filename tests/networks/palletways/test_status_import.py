@@ -243,6 +243,20 @@ def test_an_operator_resets_it_and_what_came_since_counts(yard):
     assert yard.stop(one)[1] == yard.now
 
 
+@pytest.mark.rule("PW-4.1-4", "PW-5-1")
+def test_photos_of_the_delivery_after_a_reset_are_looked_for(yard):
+    one = yard.create()
+    reach(yard, one, 900)
+    reset(yard.conn, yard.plan, yard.id(one), actor="ops")
+    yard.conn.execute("DELETE FROM work_items")
+    yard.later(hours=5)
+
+    reach(yard, one, 800, 900)
+
+    assert yard.rows("SELECT begun_at, state FROM photo_windows") == [(yard.now, "open")]
+    assert ("photo_download", str(yard.id(one))) in yard.waiting()
+
+
 @pytest.mark.rule("PW-4.1-4")
 def test_what_is_not_complete_cannot_be_reset(yard):
     one = yard.create()

@@ -15,7 +15,7 @@ from palletflow.networks.palletways.statuses import Rules, Shown
 from palletflow.networks.palletways.work import NETWORK, Access
 from palletflow.orders.lifecycle import Status
 from palletflow.orders.tracking import Event
-from palletflow.store import activity, deliveries, network_notes, orders, sweeps, tracking, whereabouts
+from palletflow.store import activity, deliveries, network_notes, orders, photo_windows, sweeps, tracking, whereabouts
 from palletflow.store.connection import Connection
 from palletflow.store.deliveries import Delivered
 from palletflow.store.network_notes import Note
@@ -74,7 +74,7 @@ def store_status(
 def reset(conn: Connection, plan: Deployment, consignment_id: int, *, actor: str) -> bool:
     """Takes back that a delivery is complete, for an operator: what was heard since counts [PW-4.1-4].
 
-    It is asked for again from then on. What our own people reported stays. False when it is not complete.
+    It is asked for again from then on; once it is delivered its photos are looked for again. What our own people reported stays. False when it is not complete.
     """
     section = mapper.preview(plan).template.sections["status_map"]
     with conn.transaction():
@@ -85,6 +85,7 @@ def reset(conn: Connection, plan: Deployment, consignment_id: int, *, actor: str
         before = tracking.ending(conn, consignment_id).lifecycle_status
         meanings = {code: statuses.meaning(code, section) for code in since.codes}
         deliveries.take_back(conn, consignment_id, since.event_id, meanings)
+        photo_windows.forget(conn, consignment_id)
         reopened = tracking.locked(conn, consignment_id)
         assert reopened is not None  # its row is locked
         changes = tracking.move_stops(
