@@ -83,8 +83,8 @@ class Hinted(NamedTuple):
     was_lost: bool = False
 
 
-def keep(conn: Connection, network: str, depot: str, notes: Sequence[tuple[int, Note]], read_at: datetime) -> int:
-    """Keeps notes by consignment id, those with a greater delta than the one held; how many were new or had changed.
+def keep(conn: Connection, network: str, depot: str, notes: Sequence[tuple[int, Note]], read_at: datetime) -> None:
+    """Keeps notes by consignment id, those with a greater delta than the one held.
 
     `depot`: ours that read them.
     """
@@ -92,10 +92,10 @@ def keep(conn: Connection, network: str, depot: str, notes: Sequence[tuple[int, 
     for one in sorted(notes, key=lambda one: one[1].delta):
         latest[one[1].tracking_number, one[1].number] = one
     if not latest:
-        return 0
+        return
     rows = [(consignment_id, *note[:-1], Jsonb(note.raw)) for consignment_id, note in latest.values()]
     values = dict(zip(("consignment_id", *COLUMNS), map(list, zip(*rows, strict=True)), strict=True))
-    return conn.execute(KEEP, {**values, "network": network, "depot": depot, "read_at": read_at}).rowcount
+    conn.execute(KEEP, {**values, "network": network, "depot": depot, "read_at": read_at})
 
 
 def of(conn: Connection, consignment_id: int, tracking_number: str) -> list[Note]:

@@ -22,7 +22,7 @@ SET seen_at = greatest(held.seen_at, excluded.seen_at)
 """  # noqa: S608 - names are our own constants
 LISTED = f"""
 SELECT id, {COLUMNS}, received_at FROM quarantined_files
-WHERE network = coalesce(%(network)s, network) AND tracking_number = coalesce(%(tracking_number)s, tracking_number)
+WHERE network = coalesce(%(network)s, network)
 ORDER BY received_at DESC, id DESC
 """  # noqa: S608
 DELETE = """
@@ -73,10 +73,10 @@ def add(conn: Connection, file: QuarantinedFile, at: datetime) -> None:
     conn.execute(ADD, {**file._asdict(), "at": at})
 
 
-def listed(conn: Connection, network: str | None = None, tracking_number: str | None = None) -> list[KeptFile]:
-    """What is kept, the newest first; None takes all."""
+def listed(conn: Connection, network: str | None = None) -> list[KeptFile]:
+    """What is kept, the newest first; `network` None means all of them."""
     with conn.cursor(row_factory=class_row(KeptFile)) as cursor:
-        return cursor.execute(LISTED, {"network": network, "tracking_number": tracking_number}).fetchall()
+        return cursor.execute(LISTED, {"network": network}).fetchall()
 
 
 def delete_older(conn: Connection, seen_before: datetime) -> set[bytes]:

@@ -381,9 +381,9 @@ def test_the_errors_of_a_submission_are_found_wherever_they_stand(where):
         shown = {name: shown}
     found = submissions.errors(shown)
     assert found == [
-        ValidationError(2, "A-17", "ERROR_CONSIGNMENT_LIFTS_MANDATORY", "Lifts?"),
-        ValidationError(2, "A-17", "ERROR_ADDRESS_POSTCODE_VALUE", ""),
-        ValidationError(0, "", "ERROR_ODD", ""),
-        ValidationError(0, "", "ERROR_ACCOUNT_CODE_VALUE", "Unknown"),
+        ValidationError(2, "ERROR_CONSIGNMENT_LIFTS_MANDATORY", "Lifts?"),
+        ValidationError(2, "ERROR_ADDRESS_POSTCODE_VALUE", ""),
+        ValidationError(0, "ERROR_ODD", ""),
+        ValidationError(0, "ERROR_ACCOUNT_CODE_VALUE", "Unknown"),
     ]
     assert submissions.summary(found).startswith("ERROR_CONSIGNMENT_LIFTS_MANDATORY (consignment 2), ")

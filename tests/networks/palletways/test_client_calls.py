@@ -72,7 +72,7 @@ READS = {
 }
 STORES = {
     "create": lambda client: client.create("<Manifest/>", commit=True),
-    "note": lambda client: client.create_note("<notes/>", commit=True),
+    "note": lambda client: client.create_note("<notes/>"),
     "confirm": lambda client: client.confirm("4000123"),
     "delete": lambda client: client.delete("4000123"),
 }
@@ -389,9 +389,8 @@ def test_no_pod_is_not_yet_and_never_an_error(serve, client_of):
 def test_other_codes_are_shown_and_permanent(serve, client_of, code):
     server = serve(answered(200, {"Status": {"Code": code, "Description": "Not like that."}}))
     client = client_of(server.root)
-    with pytest.raises(AnswerRefused, match=f"{code}: Not like that\\. Mend") as told:
+    with pytest.raises(AnswerRefused, match=f"{code}: Not like that\\. Mend"):
         client.notes_of(TID)
-    assert told.value.code == code
     assert (len(server.requests), client.pauses) == (1, [])
 
 

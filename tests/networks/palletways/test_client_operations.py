@@ -57,26 +57,21 @@ def client(request, sim_client):
 
 
 @pytest.mark.rule("PW-2.1-1")
-def test_keytest_says_whose_key_it_is(client):
-    owner = client.check()
-    assert (owner.depot_number, owner.network) == ("123", "UK")
-    assert owner.user_name
-    assert owner.depot_name
-    assert client.other_depot(owner) == ""
+def test_a_key_of_the_connections_own_depot_is_good(client):
+    assert client.check() == ""
 
 
 @pytest.mark.rule("PW-2.1-2")
 def test_another_depot_than_the_login_is_a_warning(palletways_sim, sim_client, caplog):
     client = sim_client("124", key=palletways_sim.keys["123"])
-    owner = client.check()
-    assert client.other_depot(owner) == "the key belongs to depot 123, and the connection's Login says 124"
+    assert client.check() == "the key belongs to depot 123, and the connection's Login says 124"
     assert "palletways_124: the key belongs to depot 123" in caplog.text
 
 
 @pytest.mark.rule("PW-2.1-2")
 def test_a_key_that_does_not_say_its_depot_is_no_warning(serve, client_of, caplog):
     client = client_of(serve(answered(200, data({"UserName": "demo.user"}))).root)
-    client.check()
+    assert client.check() == ""
     assert "belongs to depot" not in caplog.text
 
 
@@ -236,6 +231,11 @@ def test_notes_by_consignment_by_moment_and_by_time(palletways_sim, client):
 def test_a_time_is_asked_for_in_the_networks_own_zone(serve, client_of):
     server = serve(answered(200, data()))
     client_of(server.root).notes_between(START, START + timedelta(hours=6))
+    path = server.requests[0].path.partition("?")[0]
+    # 09:30 and 15:30 UTC, in British summer.
+    assert path == "/getNotes/dateRange/2026-07-13/10%3A30%3A00/2026-07-13/16%3A30%3A00"
+
+
 @pytest.mark.rule("PW-1.2-14", "PW-2.6-7")
 @pytest.mark.parametrize(
     ("start", "end", "asked"),
@@ -251,11 +251,6 @@ def test_no_note_of_the_hour_that_comes_twice_is_left_out(serve, client_of, star
     server = serve(answered(200, data()))
     client_of(server.root).notes_between(datetime.fromisoformat(start), datetime.fromisoformat(end))
     assert unquote(server.requests[0].path.partition("?")[0]).split("/")[3:] == asked
-
-
-    path = server.requests[0].path.partition("?")[0]
-    # 09:30 and 15:30 UTC, in British summer.
-    assert path == "/getNotes/dateRange/2026-07-13/10%3A30%3A00/2026-07-13/16%3A30%3A00"
 
 
 # Photos
@@ -414,7 +409,7 @@ def test_a_refused_manifest_says_what_is_wrong(palletways_sim, client, commit):
     with pytest.raises(ValidationRefused, match="ERROR_") as told:
         client.create(manifest(lifts=""), commit=commit)
     [error] = told.value.errors
-    assert (error.index, error.import_id) == (1, "A-17")
+    assert error.index == 1
     assert error.code.endswith("_MANDATORY")
     assert palletways_sim.held(number="QG0000123") == []
 
@@ -429,9 +424,8 @@ def test_an_account_that_does_not_exist(palletways_sim, client):
 
 @pytest.mark.rule("PW-1.3-10")
 def test_what_is_no_manifest(palletways_sim, client):
-    with pytest.raises(AnswerRefused) as told:
+    with pytest.raises(AnswerRefused, match="ERROR_FORMAT_INVALID"):
         client.create("<Manifest>", commit=True)
-    assert told.value.code == "ERROR_FORMAT_INVALID"
 
 
 @pytest.mark.rule("PW-1.4-10", "PW-8-18")
@@ -449,9 +443,7 @@ def test_stored_and_the_reply_lost(palletways_sim, sim_client):
 @pytest.mark.rule("PW-2.7-1")
 def test_notes_of_ours(palletways_sim, client):
     tracking_id = palletways_sim.add()
-    client.create_note(notes(tracking_id), commit=False)
-    assert client.notes_of(tracking_id) == []
-    client.create_note(notes(tracking_id), commit=True)
+    client.create_note(notes(tracking_id))
     assert [note["NoteText"] for note in client.notes_of(tracking_id)] == ["Site closed"]
 
 
@@ -499,4 +491,4 @@ def test_a_day_is_written_as_the_network_writes_it(serve, client_of):
 @pytest.mark.rule("PW-1.1-11", "PW-1.1-12", "PW-8-17")
 def test_the_simulators_key_arrives_whole(palletways_sim, sim_client):
     assert set("+,$=/") <= set(palletways_sim.keys["123"])
-    assert sim_client().check().depot_number == "123"
+    assert sim_client().check() == ""

@@ -278,7 +278,7 @@ def test_one_worker_at_a_time_is_at_a_consignment(haulier):
     ],
 )
 def test_codes_of_a_refusal_become_fields_and_are_all_shown(haulier, monkeypatch, code, field):
-    found = [ValidationError(1, "PLF1-1", code, "weight account town"), ValidationError(0, "", "ERROR_X_VALUE", "")]
+    found = [ValidationError(1, code, "weight account town"), ValidationError(0, "ERROR_X_VALUE", "")]
 
     def refuse(client, _xml, *, commit):
         raise ValidationRefused("palletways_123", SUBMIT, "refused", found)
@@ -338,9 +338,11 @@ def test_the_day_of_the_submission_is_looked_through_when_it_is_over(haulier):
 
 @pytest.mark.rule("PW-7.1-7", "PW-1.4-10")
 def test_a_validation_that_fails_before_the_re_send_leaves_the_outcome_alone(haulier):
+    haulier.impatient()
     haulier.sim.switch(hang={SUBMIT: {"value": True, "times": 1, "after": 1}})
     order = haulier.sent()
     assert haulier.task(order).sends == 1
+    haulier.impatient()
     haulier.sim.switch(hang={SUBMIT: True})
     haulier.later(2 * MINUTE + 1)
     task = haulier.task(order)
@@ -354,6 +356,7 @@ def test_a_validation_that_fails_before_the_re_send_leaves_the_outcome_alone(hau
 
 @pytest.mark.rule("PW-7.1-7")
 def test_a_validation_that_always_fails_before_the_re_send_is_given_up(haulier):
+    haulier.impatient()
     haulier.sim.switch(hang={SUBMIT: {"value": True, "times": 1, "after": 1}})
     order = haulier.sent()
     haulier.sim.switch(http_code={SUBMIT: 500})
@@ -486,6 +489,7 @@ def imported(haulier, tracking_id: str) -> Counts:
 def lose(haulier) -> None:
     """From now on a submission does not arrive, and nothing says so."""
     haulier.settle(preflight=False)
+    haulier.impatient()
     haulier.sim.switch(hang={"createConsignment": True})
 
 

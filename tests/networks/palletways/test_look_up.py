@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.networks.palletways.importing import DELIVERY, FULL, PICKUP, House
 
-from palletflow.networks.palletways.look_up import next_look
+from palletflow.networks.palletways.tracking_ids import next_look
 from palletflow.networks.palletways.work import LOOK_UP, NETWORK
 from palletflow.store import quarantine, work_items
 from palletflow.store.connection import connect

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from palletflow.networks.palletways import mapper, record
-from palletflow.networks.palletways.record import bare_number, flag, is_tracking_id, same_number
+from palletflow.networks.palletways.record import bare_number, flag, is_tracking_id
 
 SAMPLE = json.loads(mapper.SAMPLE.read_text("utf-8"))
 
@@ -70,21 +70,6 @@ def test_a_part_of_three_digits_that_is_no_depot_of_the_consignment_is_part_of_t
     assert bare_number("INV-200-123", "123", "456") == "INV-200"
     assert bare_number("INV-200", "123", "456") == "INV-200"
     assert bare_number("456-INV-200", "123", "456") == "INV-200"
-
-
-@pytest.mark.rule("PW-3-3")
-def test_numbers_are_compared_without_their_depots():
-    assert same_number("100045", "100045-123")
-    assert same_number("123-100045", "100045-123")
-    assert same_number("inv-200", "INV-200-123")
-    assert not same_number("100045", "100046-123")
-    assert not same_number("100045", "00045")
-
-
-@pytest.mark.rule("PW-3-3", "PW-3-4")
-def test_an_empty_number_is_nobodys():
-    assert not same_number("", "")
-    assert not same_number(" ", "100045")
 
 
 @pytest.mark.rule("PW-1.2-6")

@@ -10,6 +10,7 @@ from tests.networks.palletways.clients import CANARY, KEY
 from palletflow.network_errors import Misconfigured
 from palletflow.networks.palletways import settings
 from palletflow.networks.palletways.connection_types import WEB_SERVICES
+from palletflow.networks.palletways.record import is_tracking_id
 from palletflow.networks.palletways.settings import READERS
 
 README = Path(settings.__file__).with_name("README.md")
@@ -221,7 +222,7 @@ def test_a_typing_slip_does_not_go_unnoticed():
     ],
 )
 def test_what_a_tracking_id_looks_like(text, is_one):
-    assert parsed().is_tracking_id(text) == is_one
+    assert is_tracking_id(text, parsed().tracking_id_pattern) == is_one
 
 
 @pytest.mark.rule("PW-1.2-14")

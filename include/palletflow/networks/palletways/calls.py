@@ -237,4 +237,4 @@ class Calls:
     def refused(self, operation: str, envelope: Envelope) -> AnswerRefused:
         """The error for an envelope of another code, kept and shown [PW-1.3-12]."""
         said = self._exchange.shown(": ".join(filter(None, (envelope.code, envelope.description))))
-        return AnswerRefused(self._settings.connection, operation, said, envelope.code)
+        return AnswerRefused(self._settings.connection, operation, said)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple, Self
+from typing import Self
 
 from palletflow.network_errors import NetworkError
 from palletflow.networks.palletways import answers, methods, submissions, wire
@@ -34,15 +34,6 @@ BY_NUMBER = "getDynConStatusByConNo"
 TRACKING_ID_NAMES = ("TrackingID", "dc_syscon")
 
 log = logging.getLogger(__name__)
-
-
-class KeyOwner(NamedTuple):
-    """Whose key it is (contract 2.1)."""
-
-    user_name: str
-    depot_number: str
-    depot_name: str
-    network: str
 
 
 class PalletwaysClient:
@@ -94,19 +85,17 @@ class PalletwaysClient:
 
     # About our key
 
-    def check(self) -> KeyOwner:
-        """Asks keytest (2.1): proves address and key without any effect. Another depot than ours is only a warning."""
-        data = nodes(self._calls.read(KEYTEST).tree, "Detail", "Data")
-        owner = KeyOwner(*(text(data, name) for name in ("UserName", "DepotNo", "DepotName", "Network")))
-        if owner.depot_number and owner.depot_number != self.settings.depot:
-            log.warning("%s: %s", self.settings.connection, self.other_depot(owner))
-        return owner
+    def check(self) -> str:
+        """Asks keytest (2.1): proves address and key without any effect.
 
-    def other_depot(self, owner: KeyOwner) -> str:
-        """What is said when a key belongs to another depot than the connection's [PW-2.1-2]; "" when it does not."""
-        if owner.depot_number in ("", self.settings.depot):
+        A warning when the key belongs to another depot than the connection's [PW-2.1-2]; "" when it does not.
+        """
+        depot = text(nodes(self._calls.read(KEYTEST).tree, "Detail", "Data"), "DepotNo")
+        if depot in ("", self.settings.depot):
             return ""
-        return f"the key belongs to depot {owner.depot_number}, and the connection's Login says {self.settings.depot}"
+        warning = f"the key belongs to depot {depot}, and the connection's Login says {self.settings.depot}"
+        log.warning("%s: %s", self.settings.connection, warning)
+        return warning
 
     # Reading
 
@@ -219,9 +208,9 @@ class PalletwaysClient:
             raise SubmissionUnclear(self.settings.connection, "createConsignment", said)
         return detail
 
-    def create_note(self, xml: str, *, commit: bool) -> Tree:
-        """Submits notes (2.7); as create(), but the answer need not show what was stored."""
-        return self._submitted("createSystemNote", xml, commit=commit)
+    def create_note(self, xml: str) -> None:
+        """Submits notes that are stored (2.7); as create(), but the answer need not show what was stored."""
+        self._submitted("createSystemNote", xml, commit=True)
 
     def confirm(self, response_id: str) -> None:
         """Releases an outstanding submission to the depot (2.0).

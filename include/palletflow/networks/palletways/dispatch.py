@@ -23,10 +23,9 @@ from palletflow.network_errors import Misconfigured, NetworkError, Rejected, Unk
 from palletflow.networks.palletways import payload, record, rules
 from palletflow.networks.palletways.errors import MethodRefused, MethodUnavailable, ValidationRefused
 from palletflow.networks.palletways.form import LAST_NUMBER, Form, read_form
-from palletflow.networks.palletways.mapper import preview
+from palletflow.networks.palletways.mapper import Mapper, preview
 from palletflow.networks.palletways.rules import Fault
 from palletflow.networks.palletways.settings import DISPATCH as CAPABILITY
-from palletflow.networks.palletways.settings import Settings
 from palletflow.networks.palletways.tree import Tree, text
 from palletflow.networks.palletways.work import ACTOR, CANCEL, LABEL, LOOK_UP, NETWORK, TRACKING_ID, Access, Reach
 from palletflow.store import consignments, dispatch, echoes, session_lock, work_items
@@ -160,7 +159,7 @@ class Dispatcher:
         except NetworkError:
             dispatch.not_accepted(conn, begun.task)
             raise
-        return Result(partial(self._store_success, begun.task, _stored(detail, client.settings)))
+        return Result(partial(self._store_success, begun.task, _stored(detail, case.access.mapper)))
 
     def _next_number(self, conn: Connection) -> str:
         with conn.transaction():
@@ -363,10 +362,10 @@ CHANGED = Fault(
 )
 
 
-def _stored(detail: Tree, said: Settings) -> Stored:
+def _stored(detail: Tree, mapper: Mapper) -> Stored:
     """[PW-2.2-15, PW-2.2-16] What is no tracking ID counts as none."""
     tracking_id = text(detail, "ImportDetail", "TrackingID")
-    return Stored(tracking_id if said.is_tracking_id(tracking_id) else "", text(detail, "ImportDetail", "ResponseID"))
+    return Stored(tracking_id if mapper.is_tracking_id(tracking_id) else "", text(detail, "ImportDetail", "ResponseID"))
 
 
 def _refusals(error: Rejected, form: Form) -> list[Fault]:

@@ -80,11 +80,7 @@ class MethodRefused(Rejected):
 
 
 class AnswerRefused(Rejected):
-    """An answer of an error, kept and shown. `code` is its Status.Code, "" when it was refused by us."""
-
-    def __init__(self, connection: str, operation: str, detail: str, code: str = "") -> None:
-        super().__init__(connection, operation, detail)
-        self.code = code
+    """An answer of an error, kept and shown; or what we refuse ourselves."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,6 @@ class ValidationError:
     """One error of a refused manifest (contract 2.2). `index` counts consignments from 1; 0 when it names none."""
 
     index: int
-    import_id: str
     code: str
     description: str
 
@@ -101,7 +96,7 @@ class ValidationRefused(AnswerRefused):
     """ERROR_VALIDATION: nothing was imported."""
 
     def __init__(self, connection: str, operation: str, detail: str, errors: Sequence[ValidationError]) -> None:
-        super().__init__(connection, operation, detail, "ERROR_VALIDATION")
+        super().__init__(connection, operation, detail)
         self.errors = tuple(errors)
 
 

@@ -61,7 +61,7 @@ class PalletwaysHook(CheckedHook):
         """See CheckedHook; says also when the key belongs to another depot [PW-2.1-2]."""
         try:
             with self.get_conn() as client:
-                other = client.other_depot(client.check())
+                other = client.check()
         except (NetworkError, DatabaseUnavailable) as error:
             return False, str(error)
         return True, f"{self.works} But {other}." if other else self.works

@@ -10,7 +10,7 @@ from datetime import datetime
 from palletflow.deployment import Deployment
 from palletflow.network_errors import NetworkError, NotFound
 from palletflow.networks.palletways import fetch
-from palletflow.networks.palletways.tracking_ids import LOOKS
+from palletflow.networks.palletways.tracking_ids import next_look
 from palletflow.networks.palletways.work import ACTOR, NETWORK, Access, Reach, asking_depot
 from palletflow.store import consignments, customers, network_lock, tracking, twins
 from palletflow.store.connection import Connection
@@ -25,11 +25,6 @@ NOT_OURS = "Palletways shows us no part in {number} ({why}); correct the trackin
 FAULTY = "What Palletways shows of {number} cannot be taken over ({why}); try again once it is mended there or here"
 QUARANTINED = "What Palletways shows of {number} was quarantined ({why}): correct and replay it, then try again"
 TAKEN = "The tracking ID {number} is on order {order} already, which Palletways has as its consignment"
-
-
-def next_look(since: datetime, now: datetime) -> datetime | None:
-    """When to ask again for what has been wanted `since` and is not known; None when it is given up after a day."""
-    return next((since + after for after in LOOKS if since + after > now), None)
 
 
 class LookUp:

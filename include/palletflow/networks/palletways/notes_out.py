@@ -150,7 +150,7 @@ class _Telling:
         """
         document = notes.document(one.nodes, f"palletflow-{one.id}.xml", self._clock(), self._zone)
         try:
-            self._client.create_note(document, commit=True)
+            self._client.create_note(document)
         except UnknownOutcome:
             raise
         except Rejected as error:

@@ -150,7 +150,7 @@ def _fetch_one(
     settings = access.client.settings
     if not settings.can(PHOTOS_IN):
         return f"refused: {PHOTOS_IN} is not among the capabilities of connection '{settings.connection}'"
-    if not settings.is_tracking_id(tracking_id):
+    if not access.mapper.is_tracking_id(tracking_id):
         return "refused: this is no tracking ID"
     if not photo_windows.ask(conn, NETWORK, tracking_id, now, ASKED_PAUSE):
         return f"asked less than {ASKED_PAUSE.seconds} s ago"

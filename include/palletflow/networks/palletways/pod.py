@@ -27,26 +27,25 @@ def rules_of(access: Access) -> Rules:
     return Rules(access.mapper.template.sections["status_map"], settings.completed_codes, settings.zone)
 
 
-def refresh_pod(conn: Connection, access: Access, consignment_id: int, *, seen_at: datetime, actor: str) -> bool:
-    """Reads the notes of a consignment once more unless its POD is known; whether it is now [PW-4.2-4].
+def refresh_pod(conn: Connection, access: Access, consignment_id: int, *, seen_at: datetime, actor: str) -> None:
+    """Reads the notes of a consignment once more unless its POD is known [PW-4.2-4].
 
-    Asks as the connection of `access`, counted as the client given counts; call it with no transaction open. True also
-    for what there is no more. Raises NetworkError.
+    Asks as the connection of `access`, counted as the client given counts; call it with no transaction open. Does
+    nothing for what there is no more. Raises NetworkError.
     """
     number = _number(conn, consignment_id)
     if not number or is_known(conn, consignment_id, number):
-        return True
+        return
     found = of_one(access.client, number, seen_at)
     with conn.transaction():
         held = tracking.locked(conn, consignment_id)
         if held is None or held.tracking_number != number:
-            return True
+            return
         depot = access.client.settings.depot
         network_notes.keep(conn, NETWORK, depot, [(consignment_id, note) for note in found], seen_at)
         changes = settle(conn, consignment_id, held, held.imported, rules_of(access), seen_at)
         if changes:
             activity.record(conn, consignment_id, "POD read", actor, f"{NETWORK} notes {depot}", changes)
-        return is_known(conn, consignment_id, number)
 
 
 def is_known(conn: Connection, consignment_id: int, tracking_number: str) -> bool:

@@ -85,17 +85,6 @@ def bare_number(number: str, *depots: str) -> str:
     return tail if dash and tail and _is_depot(head, depots) else number
 
 
-def same_number(one: str, other: str) -> bool:
-    """Whether two consignment numbers may be the same one, decorated or not; an empty one is nobody's [PW-3-3].
-
-    Numbers are not unique: never the only reason to attach anything to a consignment [PW-3-4].
-    """
-    one, other = one.strip().casefold(), other.strip().casefold()
-    return bool(one and other) and (
-        one == other or one == bare_number(other) or bare_number(one) in (other, bare_number(other))
-    )
-
-
 def flag(said: str) -> bool | None:
     """A yes or no of theirs; None for what is neither [PW-1.2-6]."""
     word = said.strip().casefold()

@@ -85,10 +85,6 @@ class Settings:
         """Whether the connection is to be used for it; what is not listed is neither done nor asked for."""
         return capability in self.capabilities
 
-    def is_tracking_id(self, text: str) -> bool:
-        """Whether a text has the form of a tracking ID (contract 3)."""
-        return re.fullmatch(self.tracking_id_pattern, text, re.ASCII) is not None
-
     @property
     def zone(self) -> ZoneInfo:
         """That of all times of the network, which names none (contract 1.2)."""

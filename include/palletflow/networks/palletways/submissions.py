@@ -17,7 +17,6 @@ def errors(tree: Tree) -> list[ValidationError]:
                 found += [
                     ValidationError(
                         int(index) if place == "Consignment" and index.isascii() and index.isdigit() else 0,
-                        text(part, "ImportID"),
                         text(error, "Code") or (error if isinstance(error, str) else ""),
                         text(error, "Description"),
                     )
@@ -28,9 +27,7 @@ def errors(tree: Tree) -> list[ValidationError]:
 
 def summary(found: list[ValidationError]) -> str:
     """The codes, for an error's text."""
-    return ", ".join(
-        f"{error.code} (consignment {error.index})" if error.index else error.code for error in found
-    )  # fmt: skip
+    return ", ".join(f"{error.code} (consignment {error.index})" if error.index else error.code for error in found)
 
 
 def is_stored(detail: Tree) -> bool:

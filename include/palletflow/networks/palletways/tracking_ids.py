@@ -27,6 +27,11 @@ GIVEN_UP = (
 )
 
 
+def next_look(since: datetime, now: datetime) -> datetime | None:
+    """When to ask again for what has been wanted `since` and is not known; None when it is given up after a day."""
+    return next((since + after for after in LOOKS if since + after > now), None)
+
+
 class TrackingIds:
     """See the module. Threads may share one."""
 
@@ -49,9 +54,7 @@ class TrackingIds:
             tracking_id = record.entered_id(basics, client.settings.tracking_id_pattern)
             if tracking_id:
                 return Result(partial(_store, task, tracking_id))
-        now = self._clock()
-        since = task.finished_at or item.created_at
-        look = next((since + after for after in LOOKS if since + after > now), None)
+        look = next_look(task.finished_at or item.created_at, self._clock())
         return (
             Result(again_at=look)
             if look
