@@ -74,7 +74,8 @@ def store_status(
 def reset(conn: Connection, plan: Deployment, consignment_id: int, *, actor: str) -> bool:
     """Takes back that a delivery is complete, for an operator: what was heard since counts [PW-4.1-4].
 
-    It is asked for again from then on; once it is delivered its photos are looked for again. What our own people reported stays. False when it is not complete.
+    It is asked for again from then on; once it is delivered its photos are looked for again. What our own people
+    reported stays. False when it is not complete.
     """
     section = mapper.preview(plan).template.sections["status_map"]
     with conn.transaction():
