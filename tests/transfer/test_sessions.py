@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 from tests.transfer.servers import PROTOCOLS, open_session, server_of, server_of_openssh
 
@@ -483,3 +484,37 @@ def test_a_server_that_repeats_the_password_shows_it_to_nobody():
         with pytest.raises(NotNow, match=r"not \*\*\*"):
             session.look(NAME)
         session.close()
+
+
+class Anybody(asyncssh.SSHServer):
+    def begin_auth(self, username):
+        return True
+
+    def password_auth_supported(self):
+        return True
+
+    def validate_password(self, username, password):
+        return True
+
+
+class Telltale(asyncssh.SFTPServer):
+    def lstat(self, path):
+        raise asyncssh.SFTPFailure("not with canary-1")
+
+
+def test_an_sftp_server_that_repeats_the_password_shows_it_to_nobody(files):
+    key = asyncssh.generate_private_key("ssh-ed25519")
+
+    async def serve():
+        return await asyncssh.listen(
+            "127.0.0.1", 0, server_factory=Anybody, server_host_keys=[key], sftp_factory=Telltale
+        )
+
+    served = files.run(serve())
+    host_key = key.export_public_key().decode().strip()
+    session = open_session(server_of("sftp", files, port=served.get_port(), password="canary-1", host_key=host_key))
+    with pytest.raises(NotNow, match=r"not with \*\*\*"):
+        session.look(NAME)
+    session.close()
+    served.close()
+    files.run(served.wait_closed())

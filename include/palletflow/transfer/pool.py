@@ -56,11 +56,12 @@ class Sessions:
         """Ends all sessions, used or not."""
         with self._changed:
             kept, self._open = self._open, []
+            sweeper = self._sweeper
             self._changed.notify_all()
         for one in kept:
             one.close()
-        if self._sweeper:
-            self._sweeper.join()
+        if sweeper:
+            sweeper.join()
 
     def __enter__(self) -> Self:
         return self

@@ -193,6 +193,8 @@ class SftpSession:
         """Which of our errors it is. Whatever is not an answer to a request ends the session."""
         connection = self._server.connection
         said = str(error) or type(error).__name__
+        if self._server.password:
+            said = said.replace(self._server.password, "***")
         if isinstance(error, asyncssh.SFTPError) and error.code not in LOST:
             if error.code in PASSING:
                 return NotNow(connection, OPERATION, f"{doing}: {said}")
