@@ -371,6 +371,9 @@ class Line:
 
     def close(self):
         for one in self._sockets:
+            # A socket that a thread still reads from is not ended by closing it.
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
 
