@@ -46,7 +46,7 @@ def stored(storage):
         kept = storage.put(data)
         return StoredDocument(
             next(ids), 1, 1, 1, "LABEL", name, media.sniff(data) or "", kept.size, kept.sha256, "", False, "labels",
-            "tester", None, datetime(2026, 7, 13, tzinfo=UTC),
+            "tester", False, None, datetime(2026, 7, 13, tzinfo=UTC),
         )  # fmt: skip
 
     return store

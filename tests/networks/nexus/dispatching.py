@@ -1,14 +1,15 @@
 """What tests of dispatch to Nexus share: what an order holds, and a way to the simulated network."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.networks import dispatching
 from tests.networks.dispatching import merged
-from tests.networks.nexus.simulated import SimulatedNexus
 
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import Storage
@@ -19,12 +20,16 @@ from palletflow.networks.nexus.dispatch import Dispatcher
 from palletflow.networks.nexus.labels import LabelFetcher
 from palletflow.networks.nexus.lookups import Lookups
 from palletflow.networks.nexus.mapper import preview
-from palletflow.networks.nexus.simulator import PASSWORD
 from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import CANCEL, DISPATCH, LABEL, NETWORK, Access, Reach
 from palletflow.store.connection import Connection
 from palletflow.work.handling import Handler
 
+if TYPE_CHECKING:  # the processes that tests kill shall start quickly
+    from tests.networks.nexus.simulated import SimulatedNexus
+
+# Of every user of the simulator.
+PASSWORD = "sim"
 # A Monday that is never behind the cut-off, and the days a service may deliver on.
 COLLECTION = date.today() + timedelta(days=14 - date.today().weekday())  # noqa: DTZ011
 TUESDAY, WEDNESDAY, THURSDAY = (COLLECTION + timedelta(days=days) for days in (1, 2, 3))

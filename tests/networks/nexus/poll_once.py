@@ -7,13 +7,14 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from tests.networks.nexus.dispatching import PASSWORD
+
 from palletflow import deployment
 from palletflow.networks.nexus import settings
 from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.lookups import Lookups
 from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.poll import poll
-from palletflow.networks.nexus.simulator import PASSWORD
 from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import Access
 from palletflow.store.connection import connect

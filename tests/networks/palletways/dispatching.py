@@ -1,13 +1,14 @@
 """What tests of dispatch to Palletways share: what an order holds, and a way to the simulated network."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.networks import dispatching
-from tests.networks.palletways.simulated import CUSTOMER_KEY, DEPOT_KEYS, SimulatedPalletways
 
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import Storage
@@ -22,6 +23,9 @@ from palletflow.networks.palletways.tracking_ids import TrackingIds
 from palletflow.networks.palletways.work import CANCEL, DISPATCH, LABEL, LOOK_UP, NETWORK, TRACKING_ID, Access, Reach
 from palletflow.store.connection import Connection
 from palletflow.work.handling import Handler
+
+if TYPE_CHECKING:  # the processes that tests kill shall start quickly
+    from tests.networks.palletways.simulated import SimulatedPalletways
 
 OWN = {
     "name": "Acme Widgets Ltd", "street": "1 Mill Road", "locality": "", "town": "Leicester", "county": "",
@@ -53,12 +57,13 @@ def handlers(plan: Deployment, reach: Reach, storage: Storage, clock: Callable[[
     }
 
 
-def access(plan: Deployment, root: str, depot: str, extra: Mapping[str, Any], sleep: Callable[[float], None]) -> Access:
+def access(
+    plan: Deployment, root: str, depot: str, key: str, extra: Mapping[str, Any], sleep: Callable[[float], None]
+) -> Access:
     """A depot's way to a simulated Palletways, as the queue's handlers have it."""
-    key = CUSTOMER_KEY if extra.get("key_kind") == settings.CUSTOMER_KEY else DEPOT_KEYS[depot]
     told = {
         "allow_http": True, "api2_base": f"{root}/", "portal_base": f"{root}/api/", "capabilities": ["dispatch"],
-        "first_byte_timeout_s": 0.4, "pdf_first_byte_timeout_s": 0.4, **extra,
+        "first_byte_timeout_s": 20, "pdf_first_byte_timeout_s": 20, **extra,
     }  # fmt: skip
     parsed = settings.parse(plan.network(NETWORK).depots[depot], depot, key, told)
     return Access(PalletwaysClient(parsed, patient=False, sleep=sleep), preview(plan))
@@ -75,8 +80,18 @@ class House(dispatching.House):
         sim.control("clock", now=datetime.now(UTC).isoformat())
         super().__init__(conn, dsn, plan, folder)
 
+    def impatient(self) -> None:
+        """From now on an answer that does not begin soon is none: for calls that are to hang."""
+        self.settle(first_byte_timeout_s=1, pdf_first_byte_timeout_s=1)
+
     def access(self, depot: str) -> Access:
-        return access(self.plan, self.root, depot, self.extra, self.pauses.append)
+        return access(self.plan, self.root, depot, self.keys()[depot], self.extra, self.pauses.append)
+
+    def keys(self) -> dict[str, str]:
+        """The API key of each depot's connection."""
+        if self.extra.get("key_kind") == settings.CUSTOMER_KEY:
+            return dict.fromkeys(self.sim.keys, self.sim.customer_key)
+        return self.sim.keys
 
     def advance(self, seconds: float) -> None:
         super().advance(seconds)

@@ -16,8 +16,8 @@ EXTRA: Mapping[str, Any] = {
     "import_cons_entered": True,
     "allow_http": True,
     "connect_timeout_s": 5,
-    "first_byte_timeout_s": 0.5,
-    "answer_timeout_s": 2,
+    "first_byte_timeout_s": 1,
+    "answer_timeout_s": 4,
 }
 
 

@@ -132,6 +132,8 @@ def test_a_network_without_the_method_leaves_it_to_a_person(haulier, outstanding
 @pytest.mark.parametrize("fault", [{"hang": True}, {"drop_mid_body": 5}, {"http_code": 500}, {"http_code": 503}])
 def test_a_delete_whose_answer_is_lost_is_made_again(haulier, outstanding, fault):
     [(name, value)] = fault.items()
+    if name == "hang":
+        haulier.impatient()
     haulier.sim.switch(**{name: {DELETE: {"value": value, "times": 1}}})
     haulier.cancel(outstanding)
     haulier.play_out()

@@ -5,7 +5,7 @@ from tests.networks.palletways.dispatching import SUBMIT
 
 FAULTS = {
     "hang": {"hang": True},
-    "slow": {"slow": 1},
+    "slow": {"slow": 2},
     "drop_mid_body": {"drop_mid_body": 5},
     "404": {"http_code": 404},
     "429": {"http_code": {"value": 429, "retry_after": 1}},
@@ -19,6 +19,12 @@ def struck(fault: dict, method: str, times: int = 1) -> dict:
     [(name, value)] = fault.items()
     value = value if isinstance(value, dict) else {"value": value}
     return {name: {method: {**value, "times": times}}}
+
+
+def strike(haulier, switches: dict) -> None:
+    if switches.keys() & {"hang", "slow"}:
+        haulier.impatient()
+    haulier.sim.switch(**switches)
 
 
 def assert_dispatched(haulier, order: int) -> None:
@@ -35,7 +41,7 @@ def assert_dispatched(haulier, order: int) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_submission(haulier, name, preflight):
     haulier.settle(preflight=preflight)
-    haulier.sim.switch(**struck(FAULTS[name], SUBMIT))
+    strike(haulier, struck(FAULTS[name], SUBMIT))
     order = haulier.sent()
     if name == "404":  # no such method: nothing was stored, and a person is told
         assert haulier.state(order) == "failed"
@@ -60,7 +66,7 @@ def test_the_look_for_what_may_have_been_stored(haulier, name, method):
     haulier.settle(preflight=False)
     lost = struck({"hang": True}, SUBMIT)
     trouble = struck(FAULTS[name], method)
-    haulier.sim.switch(**{switch: {**lost.get(switch, {}), **trouble.get(switch, {})} for switch in {*lost, *trouble}})
+    strike(haulier, {switch: {**lost.get(switch, {}), **trouble.get(switch, {})} for switch in {*lost, *trouble}})
     order = haulier.sent()
     assert_dispatched(haulier, order)
     assert len(haulier.submissions()) == 2
@@ -70,7 +76,7 @@ def test_the_look_for_what_may_have_been_stored(haulier, name, method):
 @pytest.mark.parametrize("name", [name for name in FAULTS if name != "404"])
 @pytest.mark.parametrize("method", METHODS)
 def test_what_follows_the_submission_is_tried_alone(haulier, name, method):
-    haulier.sim.switch(**struck(FAULTS[name], method, times=2))
+    strike(haulier, struck(FAULTS[name], method, times=2))
     order = haulier.sent()
     assert haulier.state(order) == "completed", "what follows holds it back no more"
     assert_dispatched(haulier, order)

@@ -23,8 +23,9 @@ def start(haulier) -> Iterator[Callable[..., Process]]:
     script = Path(__file__).with_name("dispatch_once.py")
 
     def make(**extra) -> Process:
-        told = json.dumps({"first_byte_timeout_s": 30, "pdf_first_byte_timeout_s": 30, **haulier.extra, **extra})
-        return Process(script, haulier.dsn, haulier.root, deployment_file(haulier), haulier.folder, told)
+        told = json.dumps({**haulier.extra, "first_byte_timeout_s": 30, "pdf_first_byte_timeout_s": 30, **extra})
+        keys = json.dumps(haulier.keys())
+        return Process(script, haulier.dsn, haulier.root, deployment_file(haulier), haulier.folder, keys, told)
 
     yield from started(make)
 
@@ -118,6 +119,7 @@ def test_killed_after_the_answer_and_before_it_was_stored(haulier, start):
 @pytest.mark.parametrize("method", ["conStatusByCustRef", "consEntered"])
 def test_killed_while_it_was_looked_for(haulier, start, method):
     haulier.settle(preflight=False)
+    haulier.impatient()
     order = ready(haulier)
     haulier.sim.switch(hang={SUBMIT: {"value": True, "times": 1}})
     haulier.work("dispatch")
