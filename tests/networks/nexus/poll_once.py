@@ -7,8 +7,6 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from tests.networks.nexus.dispatching import PASSWORD
-
 from palletflow import deployment
 from palletflow.networks.nexus import settings
 from palletflow.networks.nexus.client import NexusClient
@@ -22,7 +20,7 @@ from palletflow.store.connection import connect
 dsn, base_url, plan_file, now = sys.argv[1:]
 plan = deployment.load(Path(plan_file))
 mapper = Mapper(plan)
-parsed = settings.parse("nexus_pgd302", base_url, "sim_pgd302", PASSWORD, {"allow_http": True})
+parsed = settings.parse("nexus_pgd302", base_url, "sim_pgd302", "sim", {"allow_http": True})
 
 
 def clock() -> datetime:
