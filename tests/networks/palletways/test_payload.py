@@ -163,7 +163,9 @@ def client(plan, palletways_sim):
     opened = []
 
     def make(depot="123", **extra):
-        opened.append(access(plan, palletways_sim.root, depot, extra, lambda _: None).client)
+        is_customer = extra.get("key_kind") == "customer"
+        key = palletways_sim.customer_key if is_customer else palletways_sim.keys[depot]
+        opened.append(access(plan, palletways_sim.root, depot, key, extra, lambda _: None).client)
         return opened[-1]
 
     yield make
