@@ -192,12 +192,12 @@ def main() -> None:
         "dags": lambda: [parse_figure()],
     }
     figures = [figure for name in sys.argv[1:] or parts for figure in parts[name]()]
-    print(f"\n{'figure':<48}{'measured':>10}  {'yardstick':<38}{'measured':>10}{'ratio':>8}{'target':>9}")
+    print(f"\n{'figure':<58}{'measured':>10}  {'yardstick':<38}{'measured':>10}{'ratio':>8}{'target':>9}")
     for figure in figures:
         verdict = "" if figure.ratio <= figure.target else "  missed"
         print(
-            f"{figure.name:<48}{figure.measured:>10.2f}  {figure.yardstick:<38}{figure.yardstick_measured:>10.2f}"
-            f"{figure.ratio:>8.2f}{f'<= {figure.target:g}':>9}{verdict}"
+            f"{figure.name:<58}{figure.measured:>10.2f}  {figure.yardstick:<38}{figure.yardstick_measured:>10.2f}"
+            f"{figure.ratio:>8.2f}{f'<= {figure.target:.3g}':>9}{verdict}"
         )
 
 
