@@ -1,9 +1,16 @@
 """A hook that can be tried with Airflow's Test button."""
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow.checked_yaml import FileFault
-from palletflow.network_errors import NetworkError
+from palletflow.network_errors import Misconfigured, NetworkError
+
+T = TypeVar("T")
+NOT_THERE = "there is no Airflow connection of this id"
 
 
 class CheckedHook(BaseHook):
@@ -23,3 +30,18 @@ class CheckedHook(BaseHook):
         except (NetworkError, FileFault) as error:
             return False, str(error)
         return True, self.works
+
+
+def usable(
+    readers: Mapping[str, Callable[[], T]], wrong: dict[str, str], not_there: str = NOT_THERE
+) -> Iterator[tuple[str, T]]:
+    """The settings of each connection that can be used, by the readers' keys; `wrong` is told why of the others."""
+    for key, read in readers.items():
+        try:
+            found = read()
+        except Misconfigured as error:
+            wrong[key] = error.detail
+        except AirflowNotFoundException:
+            wrong[key] = not_there
+        else:
+            yield key, found

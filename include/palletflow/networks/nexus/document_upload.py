@@ -15,7 +15,6 @@ from palletflow.networks.nexus import documents
 from palletflow.networks.nexus.documents import ATTACHMENT_TYPES, SOURCE, Type, Types
 from palletflow.networks.nexus.errors import NexusNotOffered, UnknownName
 from palletflow.networks.nexus.resting import Resting
-from palletflow.networks.nexus.waiting import as_long_again
 from palletflow.networks.nexus.wire import Attachment
 from palletflow.networks.nexus.work import ACTOR, NETWORK, Access, Reach, asking_depot
 from palletflow.orders.lifecycle import Status
@@ -26,6 +25,7 @@ from palletflow.store.document_exchanges import Exchange
 from palletflow.store.documents import StoredDocument
 from palletflow.store.work_items import storable
 from palletflow.work.handling import Result, WorkItem
+from palletflow.work.waiting import as_long_again
 
 # How soon to look again: whether Nexus knows it, it is delivered, its delivery has been told, nobody else is at it. Who
 # tells a delivery asks for the documents too, so that these are for what goes another way.

@@ -14,13 +14,13 @@ from palletflow.networks.nexus.errors import NexusNotFound, NexusNotOffered
 from palletflow.networks.nexus.optimize import EtaReply, OptimizeClient
 from palletflow.networks.nexus.resting import Resting
 from palletflow.networks.nexus.settings import OptimizeSettings
-from palletflow.networks.nexus.waiting import together
 from palletflow.networks.nexus.work import ACTOR, NETWORK
 from palletflow.store import eta_exports, session_lock
 from palletflow.store.connection import Connection
 from palletflow.store.eta_exports import Expected
 from palletflow.store.work_items import storable
 from palletflow.work.handling import Result, WorkItem
+from palletflow.work.waiting import together
 
 SOURCE = f"{NETWORK} ETA export"
 # How soon to look again: whether there is an Optimize by now, the trip has started, nobody else tells it.

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow import deployment
 from palletflow.airflow import order_store
-from palletflow.airflow.checked_hook import CheckedHook
+from palletflow.airflow.checked_hook import CheckedHook, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured
@@ -110,15 +110,9 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
     accesses: dict[str, Access] = {}
     wrong: dict[str, str] = {}
     with ExitStack() as stack:
-        for name in dict.fromkeys(plan.network(NETWORK).depots.values()):
-            try:
-                checked = NexusHook(name).settings()
-            except Misconfigured as error:
-                wrong[name] = error.detail
-            except AirflowNotFoundException:
-                wrong[name] = "there is no Airflow connection of this id"
-            else:
-                accesses[name] = _access(stack, checked, mapper, patient=False)
+        readers = {name: NexusHook(name).settings for name in plan.network(NETWORK).depots.values()}
+        for name, checked in usable(readers, wrong):
+            accesses[name] = _access(stack, checked, mapper, patient=False)
 
         def reach(conn: Connection, depot: str) -> Access:
             name = plan.depot_connection(NETWORK, depot)

@@ -14,7 +14,6 @@ from palletflow.networks.nexus.errors import NexusNotOffered
 from palletflow.networks.nexus.reports import DROPPED, Attempts, Owed
 from palletflow.networks.nexus.resting import Resting
 from palletflow.networks.nexus.statuses import Rules
-from palletflow.networks.nexus.waiting import as_long_again, together
 from palletflow.networks.nexus.work import ACTOR, DOCUMENT_UPLOAD, NETWORK, Access, Reach, asking_depot
 from palletflow.orders.consignment import Role
 from palletflow.orders.lifecycle import Status
@@ -24,6 +23,7 @@ from palletflow.store.connection import Connection
 from palletflow.store.status_exports import ExportFacts
 from palletflow.store.work_items import storable
 from palletflow.work.handling import Result, WorkItem
+from palletflow.work.waiting import as_long_again, together
 
 SOURCE = f"{NETWORK} status export"
 STATUSES = "consignmentStatuses"

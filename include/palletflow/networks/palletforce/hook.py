@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from airflow.sdk.exceptions import AirflowNotFoundException
-
 from palletflow import deployment
 from palletflow.airflow import order_store
-from palletflow.airflow.checked_hook import CheckedHook
+from palletflow.airflow.checked_hook import CheckedHook, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured
@@ -76,17 +74,11 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
     accesses: dict[str, Access] = {}
     wrong: dict[str, str] = {}
     with ExitStack() as opened:
-        for depot, name in plan.network(NETWORK).depots.items():
-            try:
-                checked = PalletforceHook(name).settings(depot)
-            except Misconfigured as error:
-                wrong[depot] = error.detail
-                continue
-            except AirflowNotFoundException:
-                wrong[depot] = "there is no Airflow connection of this id"
-                continue
+        depots = plan.network(NETWORK).depots
+        readers = {depot: partial(PalletforceHook(name).settings, depot) for depot, name in depots.items()}
+        for depot, checked in usable(readers, wrong):
             mapper = Mapper(plan, checked.local_time, checked.import_unaccepted)
-            budget = opened.enter_context(CallBudget(open_connection, name, checked.max_in_flight))
+            budget = opened.enter_context(CallBudget(open_connection, depots[depot], checked.max_in_flight))
             client = PalletforceClient(checked, mapper.template.aliases, budget=budget, patient=False)
             accesses[depot] = Access(opened.enter_context(client), mapper)
 

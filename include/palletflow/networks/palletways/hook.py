@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import quote
 
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from palletflow.airflow import order_store
-from palletflow.airflow.checked_hook import CheckedHook
+from palletflow.airflow.checked_hook import CheckedHook, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured, NetworkError
@@ -93,16 +92,10 @@ def reaching(plan: Deployment) -> Iterator[Reach]:
     accesses: dict[str, Access] = {}
     wrong: dict[str, str] = {}
     with ExitStack() as stack:
-        for name in dict.fromkeys(plan.network(NETWORK).depots.values()):
-            try:
-                checked = PalletwaysHook(name).settings()
-            except Misconfigured as error:
-                wrong[name] = error.detail
-            except AirflowNotFoundException:
-                wrong[name] = "there is no Airflow connection of this id"
-            else:
-                client = stack.enter_context(_client(checked, _shared(checked), patient=False))
-                accesses[name] = Access(client, Mapper(plan, checked.tracking_id_pattern))
+        readers = {name: PalletwaysHook(name).settings for name in plan.network(NETWORK).depots.values()}
+        for name, checked in usable(readers, wrong):
+            client = stack.enter_context(_client(checked, _shared(checked), patient=False))
+            accesses[name] = Access(client, Mapper(plan, checked.tracking_id_pattern))
 
         def reach(conn: Connection, depot: str) -> Access:
             name = plan.depot_connection(NETWORK, depot)

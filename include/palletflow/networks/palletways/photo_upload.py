@@ -24,11 +24,12 @@ from palletflow.store.work_items import storable
 from palletflow.transfer.errors import NoPlace, Refused
 from palletflow.work.flagged import ConnectionFlagged
 from palletflow.work.handling import Result, WorkItem
+from palletflow.work.waiting import as_long_again
 
 # The user's "Photo of goods delivery", and nothing else [PW-6-5].
 KIND = "PHOTO"
 # How soon to look again: nobody else is at it; and what waits for something else, then always as long again.
-BUSY, WAITS, WAITS_MOST = timedelta(seconds=10), timedelta(minutes=1), timedelta(days=1)
+BUSY, WAITS = timedelta(seconds=10), timedelta(minutes=1)
 ALERT_EVERY_S = 3600.0
 NO_TRACKING_ID = "the consignment has no tracking ID yet"
 NO_ROLE = "Palletways is asked whether we deliver this consignment"
@@ -222,7 +223,7 @@ class PhotoUpload:
         held = [one for one in photo_uploads.of_consignment(conn, facts.id) if one.document_id in ids]
         moments = [one.next_try_at for one in held if one.next_try_at]
         if is_waiting:
-            moments.append(now + min(max(now - item.created_at, WAITS), WAITS_MOST))
+            moments.append(as_long_again(now, item.created_at, WAITS))
         failed = [one.reason or "" for one in held if one.state == photo_uploads.FAILED]
         if moments:
             return Result(again_at=min(moments))

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from airflow.sdk.exceptions import AirflowNotFoundException
-
 from palletflow.airflow import order_store
-from palletflow.airflow.checked_hook import CheckedHook
+from palletflow.airflow.checked_hook import CheckedHook, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
 from palletflow.network_errors import Misconfigured
@@ -104,20 +102,14 @@ def uploading(plan: Deployment) -> Iterator[Uploads]:
     targets: dict[str, Target] = {}
     wrong: dict[str, str] = {}
     with ExitStack() as stack:
-        for depot in plan.network(NETWORK).depots:
-            name = CONNECTION.format(depot=depot)
-            try:
-                checked = UploadHook(name).settings()
-            except Misconfigured as error:
-                wrong[depot] = error.detail
-            except AirflowNotFoundException:
-                wrong[depot] = NO_CONNECTION
-            else:
-                _say(checked)
-                budget = stack.enter_context(
-                    CallBudget(partial(connect, order_store.dsn()), name, checked.upload_connections)
-                )
-                targets[depot] = Target(checked, stack.enter_context(sessions(checked, budget.call)))
+        names = {depot: CONNECTION.format(depot=depot) for depot in plan.network(NETWORK).depots}
+        readers = {depot: UploadHook(name).settings for depot, name in names.items()}
+        for depot, checked in usable(readers, wrong, NO_CONNECTION):
+            _say(checked)
+            budget = stack.enter_context(
+                CallBudget(partial(connect, order_store.dsn()), names[depot], checked.upload_connections)
+            )
+            targets[depot] = Target(checked, stack.enter_context(sessions(checked, budget.call)))
 
         def uploads(conn: Connection, depot: str) -> Target:
             if depot in wrong:
