@@ -1,25 +1,43 @@
-"""The one Airflow plugin: mounts the order API into Airflow's own web server, below /palletflow.
+"""The one Airflow plugin: mounts the order desk and the order API into Airflow's own web server, below /palletflow.
 
-Every Airflow process imports this file, tasks included, so it imports nothing of ours: the API is built where a web
-server asks the plugin for its applications.
+Every Airflow process imports this file, tasks included, so it imports nothing of ours: the applications are built where
+a web server asks the plugin for them.
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 
 class PalletflowPlugin(AirflowPlugin):
-    """Adds /palletflow/api/v1; see palletflow.desk.app."""
+    """Adds the pages /palletflow/desk and the order API /palletflow/api/v1; see palletflow.desk."""
 
     name = "palletflow"
+    external_views: ClassVar[list[dict[str, Any]]] = [
+        {
+            "name": "Order desk",
+            "href": "/palletflow/desk/",
+            "destination": "nav",
+            "url_route": "order-desk",
+            "nav_top_level": True,
+        }
+    ]
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
         from palletflow.airflow import order_store
-        from palletflow.desk.access import admit
+        from palletflow.desk.access import admit, signing_key
         from palletflow.desk.app import create_app
+        from palletflow.desk.pages.app import create_pages
 
-        app = create_app(admit, order_store.connect)
-        return [{"name": "Palletflow order API", "url_prefix": "/palletflow", "app": app}]
+        desk = create_pages(admit, order_store.connect, signing_key())
+        # The first whose prefix fits is asked, so the shorter one comes last.
+        return [
+            {"name": "Palletflow order desk", "url_prefix": "/palletflow/desk", "app": desk},
+            {
+                "name": "Palletflow order API",
+                "url_prefix": "/palletflow",
+                "app": create_app(admit, order_store.connect),
+            },
+        ]

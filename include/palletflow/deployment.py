@@ -81,13 +81,38 @@ class Customer:
 
 
 @dataclass(frozen=True)
+class Desk:
+    """After how many hours a person is needed: for a delivery without POD or photo, for pallets manifested and not
+    scanned since."""
+
+    pod_missing_h: int = 48
+    photo_missing_h: int = 48
+    unscanned_h: int = 24
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how many days something is kept, 0 for ever: raw records that are settled, the history of finished
+    consignments, parked work, Airflow's own records of its runs."""
+
+    raw_records_d: int = 180
+    activity_d: int = 0
+    parked_work_d: int = 0
+    airflow_d: int = 90
+
+
+@dataclass(frozen=True)
 class Deployment:
-    """The whole file, by code. `accounts`: (network, account) to customer code."""
+    """The whole file, by code. `accounts`: (network, account) to customer code. `customer_view_d`: for how many days a
+    link opens a page for customers, None when there are no such pages."""
 
     networks: Mapping[str, NetworkDeployment]
     resources: Mapping[str, Resource]
     customers: Mapping[str, Customer]
     accounts: Mapping[tuple[str, str], str]
+    desk: Desk
+    retention: Retention
+    customer_view_d: int | None
 
     def accounts_of(self, network: str, customer: str) -> list[str]:
         """A customer's accounts with a network, in the order of the file."""
@@ -157,6 +182,9 @@ def load(file: Path | None = None) -> Deployment:
             for network, accounts in customer.get("accounts", {}).items()
             for account in accounts
         },
+        desk=Desk(**content.get("desk", {})),
+        retention=Retention(**content.get("retention", {})),
+        customer_view_d=content.get("customer_view", {}).get("days"),
     )
 
 

@@ -13,6 +13,7 @@ import uvicorn
 from tests.desk.desk_orders import DEPLOYMENT
 
 from palletflow.desk.app import create_app
+from palletflow.desk.gate import Caller
 from palletflow.store.connection import connect
 
 
@@ -65,8 +66,8 @@ class Api:
         return answer.json()
 
 
-async def as_tester(_request: Any, _writes: bool) -> str:
-    return "tester"
+async def as_tester(_request: Any, _writes: bool) -> Caller:
+    return Caller("tester", may_write=True, by_cookie=False)
 
 
 @pytest.fixture

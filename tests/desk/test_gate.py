@@ -11,19 +11,21 @@ from tests.desk.conftest import Served
 
 from palletflow.desk import gate
 from palletflow.desk.app import create_app
+from palletflow.desk.gate import Caller
 from palletflow.desk.pool import SIZE
+from palletflow.desk.refusals import turned_away
 
 LOGINS = {"Bearer clerk": "clerk", "Bearer looker": "looker"}
 
 
-async def by_header(request: Any, writes: bool) -> str:
+async def by_header(request: Any, writes: bool) -> Caller:
     """Lets the clerk write and the looker look."""
     name = LOGINS.get(request.headers.get("authorization", ""))
     if name is None:
         raise HTTPException(401, "Not authenticated", {"WWW-Authenticate": "Bearer"})
     if writes and name != "clerk":
         raise HTTPException(403, "This login may not do this")
-    return name
+    return Caller(name, name == "clerk", by_cookie="cookie" in request.headers)
 
 
 def no_store() -> Any:
@@ -50,6 +52,14 @@ def test_every_route_turns_strangers_away_and_lookers_who_write(guarded):
         assert (path, stranger.status_code) == (path, 401)
         looker = requests.request(method, guarded.url + path, headers={"Authorization": "Bearer looker"}, timeout=10)
         assert (path, method, looker.status_code == 403) == (path, method, method not in ("GET", "HEAD"))
+
+
+def test_a_browsers_cookie_is_not_enough_to_write(guarded):
+    """Another site's page can make it call."""
+    headers = {"Authorization": "Bearer clerk", "Cookie": "any"}
+    for method, path in every_route(create_app(by_header, no_store)):
+        answer = requests.request(method, guarded.url + path, headers=headers, timeout=10)
+        assert (path, method, answer.status_code == 403) == (path, method, method not in ("GET", "HEAD"))
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/openapi.json", "/api/v1/nothing", "/api/v1/docs"])
@@ -90,14 +100,14 @@ def test_no_more_requests_than_connections_are_worked_on_at_once():
         await asyncio.sleep(0)
         inside -= 1
 
-    async def everybody(_request: Any, _writes: bool) -> str:
-        return "anybody"
+    async def everybody(_request: Any, _writes: bool) -> Caller:
+        return Caller("anybody", may_write=True, by_cookie=False)
 
     async def receive():
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def storm():
-        guard = gate.Gate(busy, everybody)
+        guard = gate.Gate(busy, everybody, lambda *_: None, turned_away)
         scope = {
             "type": "http",
             "method": "GET",

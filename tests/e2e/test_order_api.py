@@ -67,7 +67,7 @@ def viewer(house: House, admin: Login) -> Login:
     return Login(house, token_of(house, "clerk", password))
 
 
-async def nobody_yet(_request: Any, _writes: bool) -> str:
+async def nobody_yet(_request: Any, _writes: bool) -> Any:
     raise AssertionError("no request is made")
 
 

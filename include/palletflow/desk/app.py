@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.params import Depends
 from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 
 from palletflow.desk import dispatch_routes, document_routes, given, movement_routes, order_routes, refusals
 from palletflow.desk.contents import HEAD
-from palletflow.desk.gate import Admit, Gate
+from palletflow.desk.gate import Admit, Caller, Gate
 from palletflow.desk.plan import Plans
 from palletflow.desk.pool import Pool
 from palletflow.store.connection import Connection
@@ -19,7 +20,8 @@ DESCRIPTION = """
 Orders of a haulier and their way through the pallet networks.
 
 **Login.** `POST /auth/token` with `{"username", "password"}` gives a token; send it as `Authorization: Bearer ...`.
-Reading needs what a Viewer may do, everything else what it takes to trigger DAG runs (User and above).
+Reading needs what a Viewer may do, everything else what it takes to trigger DAG runs (User and above). The cookie of
+Airflow's page is enough for reading alone.
 
 **Safe to repeat.** An order is known by its caller's own key; the same content again changes nothing.
 
@@ -52,7 +54,16 @@ def create_app(admit: Admit, connect: Callable[[], Connection]) -> Gate:
         app.include_router(routes.router, prefix=PREFIX)
     published = app.openapi
     app.openapi = lambda: _with_more_schemas(published())  # type: ignore[method-assign]
-    return Gate(app, admit)
+    return Gate(app, admit, _meant, refusals.turned_away)
+
+
+def _meant(_: Request, caller: Caller, _body: bytes) -> None:
+    """Another site's page can make a browser call, and the browser brings its cookie; a header it cannot make it bring.
+
+    Raises HTTPException.
+    """
+    if caller.by_cookie:
+        raise HTTPException(403, "Whoever writes shows his token in a header, Authorization: Bearer ...; see the login")
 
 
 def _with_more_schemas(published: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every address of the order API works with: a connection, the deployment, the caller's name, the order meant."""
+"""What every address of the desk works with: a connection, the deployment, the caller's name, the order meant."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, NamedTuple
@@ -49,7 +49,7 @@ def context(request: Request) -> Iterator[Context]:
     pool: Pool = request.app.state.pool
     plans: Plans = request.app.state.plans
     with pool.connection() as conn:
-        yield Context(conn, plans.current(conn), request.state.actor)
+        yield Context(conn, plans.current(conn), request.state.caller.name)
 
 
 InContext = Annotated[Context, Depends(context)]

@@ -1,4 +1,4 @@
-"""Stands before every address of the order API: who may enter, how much he may bring, how many at once.
+"""Stands before every address of the desk: who may enter, how much he may bring, how many at once.
 
 In this order, so that a stranger costs next to nothing: the login and the permission are checked, then the body is
 read whole within its bounds, and only then is one of the places taken that have a thread and a connection. It stands
@@ -7,29 +7,41 @@ before the application and not in its routes, so a route cannot be forgotten, an
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from palletflow.desk.pool import SIZE
-from palletflow.desk.refusals import Fault, answer
 from palletflow.documents.storage import MOST_BYTES
 
 READING = ("GET", "HEAD", "OPTIONS")
 MOST_JSON_BYTES = 8 * 1024 * 1024
 BODY_SECONDS = 120
 
-# Gives the name of the caller, who wants to write or only to read. Raises HTTPException with 401 or 403.
-Admit = Callable[[Request, bool], Awaitable[str]]
+
+class Caller(NamedTuple):
+    """Who calls. `by_cookie`: his browser says so by itself, whichever page made it call."""
+
+    name: str
+    may_write: bool
+    by_cookie: bool
+
+
+# Says who calls, and who he is to be for what he wants: to write, or only to read. Raises HTTPException, 401 or 403.
+Admit = Callable[[Request, bool], Awaitable[Caller]]
+# Whether a request that writes was meant by its caller, given its body. Raises HTTPException with 403.
+Meant = Callable[[Request, Caller, bytes], None]
+# What is answered to somebody who is not let in.
+Refuse = Callable[[Request, HTTPException], Any]
 
 
 class Gate:
-    """Lets a request through to `app` with the caller's name in `request.state.actor`."""
+    """Lets a request through to `app` with the Caller in `request.state.caller`."""
 
-    def __init__(self, app: ASGIApp, admit: Admit) -> None:
-        self.application, self._admit = app, admit
+    def __init__(self, app: ASGIApp, admit: Admit, meant: Meant, refuse: Refuse) -> None:
+        self.application, self._admit, self._meant, self._refuse = app, admit, meant, refuse
         # Airflow's own requests share the process's threads; ours never take more of them than this.
         self._places = asyncio.Semaphore(SIZE)
 
@@ -38,12 +50,14 @@ class Gate:
             await self.application(scope, receive, send)
             return
         request = Request(scope, receive)
+        writes = request.method not in READING
         try:
-            request.state.actor = await self._admit(request, request.method not in READING)
+            request.state.caller = caller = await self._admit(request, writes)
             body = await _whole_body(request)
+            if writes:
+                self._meant(request, caller, body)
         except HTTPException as error:
-            fault = Fault("", f"http_{error.status_code}", str(error.detail))
-            refusal: Any = answer(error.status_code, str(error.detail), [fault], error.headers)
+            refusal = self._refuse(request, error)
             await refusal(scope, receive, send)
             return
         async with self._places:

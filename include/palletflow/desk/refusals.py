@@ -95,6 +95,15 @@ def answer(status: int, message: str, faults: Iterable[Fault] = (), headers: Map
     return JSONResponse({"message": message, "errors": errors}, status, dict(headers or {}))
 
 
+def turned_away(_: Request, error: HTTPException) -> Any:
+    """What the gate answers to somebody it does not let in."""
+    return answer(error.status_code, str(error.detail), [_fault_of(error)], error.headers)
+
+
+def _fault_of(error: HTTPException) -> Fault:
+    return Fault("", f"http_{error.status_code}", str(error.detail))
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These statuses and those that any request may get, for the published OpenAPI."""
     return {status: {"model": shown.Refusal} for status in sorted({*statuses, 401, 403, 422, 503})}
@@ -125,8 +134,7 @@ def install(app: FastAPI) -> None:
         if error.status_code == 405:
             error.headers = {"Allow": ", ".join(_methods(request))}
         message = MESSAGES.get(error.status_code, str(error.detail))
-        fault = Fault("", f"http_{error.status_code}", str(error.detail))
-        return answer(error.status_code, message, [fault], error.headers)
+        return answer(error.status_code, message, [_fault_of(error)], error.headers)
 
     @app.exception_handler(DatabaseUnavailable)
     @app.exception_handler(ConnectionLost)

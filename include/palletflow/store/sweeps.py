@@ -1,4 +1,4 @@
-"""Whose turn it is to be asked for without a hint, who is given up, and how far the runs of a poll have come."""
+"""Whose turn it is to be asked for without a hint, and who is given up."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -45,14 +45,6 @@ FROM stale_consignments s JOIN consignments c ON c.id = s.consignment_id JOIN or
 WHERE %(network)s::text IS NULL OR c.network = %(network)s
 ORDER BY s.since, c.id
 """  # noqa: S608
-RUN = "SELECT read_to, succeeded_at, next_due_at, lag FROM poll_runs WHERE (network, stream, party) = (%s, %s, %s)"
-READ_TO = """
-INSERT INTO poll_runs AS held (network, stream, party, read_to) VALUES (%s, %s, %s, %s)
-ON CONFLICT (network, stream, party) DO UPDATE SET read_to = greatest(held.read_to, excluded.read_to)
-"""
-SUCCEEDED = """
-UPDATE poll_runs SET succeeded_at = %s, next_due_at = %s, lag = %s WHERE (network, stream, party) = (%s, %s, %s)
-"""
 
 
 class Turn(NamedTuple):
@@ -76,16 +68,6 @@ class Stale(NamedTuple):
     lifecycle_status: str
     expected: date
     since: datetime
-
-
-class Run(NamedTuple):
-    """How far a poll has come: up to when its feed is read, and of the last run that came to its end when that was,
-    when the next one is due, and for how long that had waited which it left undone."""
-
-    read_to: datetime
-    succeeded_at: datetime | None
-    next_due_at: datetime | None
-    lag: timedelta | None
 
 
 def due(
@@ -135,21 +117,3 @@ def stale(conn: Connection, network: str | None = None) -> list[Stale]:
     """The list, the longest on it first; `network` None means all of them."""
     with conn.cursor(row_factory=class_row(Stale)) as cursor:
         return cursor.execute(STALE, {"network": network}).fetchall()
-
-
-def run(conn: Connection, network: str, stream: str, party: str) -> Run | None:
-    """How far a poll has come; None before its first run."""
-    row = conn.execute(RUN, (network, stream, party)).fetchone()
-    return Run(*row) if row else None
-
-
-def is_read_to(conn: Connection, network: str, stream: str, party: str, at: datetime) -> None:
-    """Keeps that a feed is read up to then; it never goes back."""
-    conn.execute(READ_TO, (network, stream, party, at))
-
-
-def succeeded(
-    conn: Connection, network: str, stream: str, party: str, *, at: datetime, next_due_at: datetime, lag: timedelta
-) -> None:
-    """Keeps that a run has come to its end."""
-    conn.execute(SUCCEEDED, (at, next_due_at, lag, network, stream, party))

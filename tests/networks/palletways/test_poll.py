@@ -8,7 +8,7 @@ from tests.conftest import NOW
 from tests.networks.palletways.tracked import at
 
 from palletflow.networks.palletways.poll import slices
-from palletflow.store import sweeps
+from palletflow.store import sweeps, syncs
 
 # Everything but the runs of the poll itself, which are counted by the minute.
 TABLES = (
@@ -337,11 +337,11 @@ def test_the_most_overdue_comes_first_and_what_does_not_fit_the_run_is_left_to_t
 
     assert yard.calls(asked) == [FEED, f"getDynConStatus {early}"]
     assert (polled.asked, polled.left) == (1, 1)
-    run = sweeps.run(yard.conn, "palletways", "notes", "123")
+    run = syncs.one(yard.conn, "palletways", "notes", "123")
     assert run.lag > timedelta(minutes=45)
     yard.tick = timedelta(0)
     assert yard.poll().asked == 1
-    assert sweeps.run(yard.conn, "palletways", "notes", "123").lag == timedelta(0)
+    assert syncs.one(yard.conn, "palletways", "notes", "123").lag == timedelta(0)
 
 
 @pytest.mark.rule("PW-4.3-3")
@@ -478,9 +478,9 @@ def test_every_run_keeps_when_it_ended_when_the_next_is_due_and_its_lag(yard):
 
     yard.poll()
 
-    run = sweeps.run(yard.conn, "palletways", "notes", "123")
+    run = syncs.one(yard.conn, "palletways", "notes", "123")
     assert run == (yard.now, yard.now, yard.now + timedelta(minutes=7), timedelta(0))
-    assert sweeps.run(yard.conn, "palletways", "notes", "124") is None
+    assert syncs.one(yard.conn, "palletways", "notes", "124") is None
 
 
 def test_without_status_import_nothing_is_asked_for(yard):

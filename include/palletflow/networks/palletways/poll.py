@@ -19,7 +19,7 @@ from palletflow.networks.palletways.parking import Parking
 from palletflow.networks.palletways.status_import import store_status
 from palletflow.networks.palletways.statuses import Shown
 from palletflow.networks.palletways.work import NETWORK, Access
-from palletflow.store import activity, network_notes, sweeps, tracking, watermarks
+from palletflow.store import activity, network_notes, sweeps, syncs, tracking, watermarks
 from palletflow.store.connection import Connection
 from palletflow.store.network_notes import Hinted, Note
 
@@ -138,7 +138,7 @@ class _Poll:
         self._sweep()
         self._give_up()
         ended = self._clock()
-        sweeps.succeeded(
+        syncs.succeeded(
             self._conn,
             NETWORK,
             STREAM,
@@ -162,8 +162,8 @@ class _Poll:
 
     def _read_feed(self) -> None:
         """Reads what has changed since the greatest Delta seen; a long gap in slices first."""
-        last = sweeps.run(self._conn, NETWORK, STREAM, self._depot)
-        if last and self._started - last.read_to > GAP:
+        last = syncs.one(self._conn, NETWORK, STREAM, self._depot)
+        if last and last.read_to and self._started - last.read_to > GAP:
             client = self._access.client.in_background()
             for window in slices(last.read_to - OVERLAP, self._started):
                 self._take(client.notes_between(*window), read_to=window[1])
@@ -196,7 +196,7 @@ class _Poll:
             network_notes.keep(self._conn, NETWORK, self._depot, ours, self._started)
             if read_to:
                 self._move_mark(good)
-                sweeps.is_read_to(self._conn, NETWORK, STREAM, self._depot, read_to)
+                syncs.is_read_to(self._conn, NETWORK, STREAM, self._depot, read_to)
         self._counts.update(notes=len(records), foreign=len(good) - len(ours))
         return [Hinted(due.consignment_id, due.tracking_number, "", False, []) for due in holders.values()]
 

@@ -1,0 +1,1 @@
+"""The order desk: pages for operations people, rendered here and shown inside Airflow."""

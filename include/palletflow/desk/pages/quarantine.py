@@ -1,0 +1,5 @@
+"""Quarantined records: seen, corrected and replayed."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

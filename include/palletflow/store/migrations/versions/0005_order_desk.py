@@ -1,0 +1,111 @@
+"""What the order desk asks for: quick look-ups among a million consignments, people's actions, links for customers.
+
+Revision ID: 0005
+"""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+UPGRADE = """
+-- What a person did may concern no consignment: then `subject` says what it concerns, e.g. "quarantined record 17".
+ALTER TABLE activity
+    ALTER COLUMN consignment_id DROP NOT NULL,
+    ADD COLUMN subject text NOT NULL DEFAULT '',
+    ADD CHECK (consignment_id IS NOT NULL OR subject <> '');
+-- Written in the order of its time, so a few blocks tell what a night brought.
+CREATE INDEX activity_at ON activity USING brin (at);
+CREATE INDEX ON activity (subject, id) WHERE subject <> '';
+
+-- When a consignment became DELIVERED here, whoever said so.
+ALTER TABLE consignments ADD COLUMN delivered_at timestamptz;
+UPDATE consignments c SET delivered_at = coalesce(
+    (SELECT n.delivered_at FROM network_deliveries n WHERE n.consignment_id = c.id),
+    (SELECT s.completed_at FROM stops s WHERE (s.consignment_id, s.kind) = (c.id, 'delivery')), c.updated_at)
+WHERE lifecycle_status = 'DELIVERED';
+CREATE FUNCTION note_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.delivered_at := coalesce(NEW.delivered_at, now());
+    RETURN NEW;
+END $$;
+CREATE TRIGGER became_delivered BEFORE INSERT OR UPDATE OF lifecycle_status ON consignments
+    FOR EACH ROW WHEN (NEW.lifecycle_status = 'DELIVERED' AND NEW.delivered_at IS NULL)
+    EXECUTE FUNCTION note_delivery();
+CREATE FUNCTION forget_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.delivered_at := NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER became_undelivered BEFORE UPDATE OF lifecycle_status ON consignments
+    FOR EACH ROW WHEN (NEW.lifecycle_status <> 'DELIVERED' AND NEW.delivered_at IS NOT NULL)
+    EXECUTE FUNCTION forget_delivery();
+
+-- For the pages: what came, went and is open, the newest first by each thing one filters by.
+CREATE INDEX ON consignments (created_at);
+CREATE INDEX ON consignments (delivered_at) WHERE delivered_at IS NOT NULL;
+CREATE INDEX ON consignments (dispatch_state, id) WHERE dispatch_state IN ('todo', 'waiting', 'failed', 'unknown');
+CREATE INDEX ON consignments (lifecycle_status, id);
+CREATE INDEX ON consignments (requesting_depot, id);
+CREATE INDEX ON consignments (collecting_depot, id);
+CREATE INDEX ON consignments (delivery_depot, id);
+CREATE INDEX ON dispatch_tasks (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX ON orders (customer_id, id);
+CREATE INDEX ON orders (source_key);
+CREATE INDEX ON orders (reference_2) WHERE reference_2 <> '';
+CREATE INDEX ON stops ((replace(upper(postcode), ' ', '')) text_pattern_ops) WHERE postcode <> '';
+
+-- Every poll and pull keeps here how far it has come; one that is never asked for a feed has no `read_to`.
+ALTER TABLE poll_runs ALTER COLUMN read_to DROP NOT NULL;
+
+-- Where an alert leads on the desk; since when what it is about is over.
+ALTER TABLE alerts ADD COLUMN link text NOT NULL DEFAULT '', ADD COLUMN over_at timestamptz;
+
+-- Pages that customers may see without a login. Only a digest of the link is kept.
+CREATE TABLE customer_links (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    consignment_id bigint NOT NULL REFERENCES consignments ON DELETE CASCADE,
+    digest         bytea  NOT NULL UNIQUE CHECK (length(digest) = 32),
+    made_by        text   NOT NULL,
+    made_at        timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL,
+    revoked_at     timestamptz,
+    revoked_by     text,
+    last_seen_at   timestamptz,
+    CHECK ((revoked_at IS NULL) = (revoked_by IS NULL))
+);
+CREATE INDEX ON customer_links (consignment_id);
+
+-- Documents whose bytes were not found in object storage when it was last checked.
+CREATE TABLE lost_documents (
+    sha256   bytea PRIMARY KEY CHECK (length(sha256) = 32),
+    found_at timestamptz NOT NULL
+);
+"""
+DOWNGRADE = """
+DROP TABLE lost_documents;
+DROP TABLE customer_links;
+ALTER TABLE alerts DROP COLUMN over_at, DROP COLUMN link;
+DELETE FROM poll_runs WHERE read_to IS NULL;
+ALTER TABLE poll_runs ALTER COLUMN read_to SET NOT NULL;
+DROP INDEX stops_replace_idx, orders_reference_2_idx, orders_source_key_idx, orders_customer_id_id_idx,
+    dispatch_tasks_finished_at_idx, consignments_delivery_depot_id_idx, consignments_collecting_depot_id_idx,
+    consignments_requesting_depot_id_idx, consignments_lifecycle_status_id_idx, consignments_dispatch_state_id_idx,
+    consignments_created_at_idx;
+DROP TRIGGER became_undelivered ON consignments;
+DROP FUNCTION forget_delivery;
+DROP TRIGGER became_delivered ON consignments;
+DROP FUNCTION note_delivery;
+ALTER TABLE consignments DROP COLUMN delivered_at;
+DROP INDEX activity_at, activity_subject_id_idx;
+DELETE FROM activity WHERE consignment_id IS NULL;
+ALTER TABLE activity DROP COLUMN subject, ALTER COLUMN consignment_id SET NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    op.execute(UPGRADE)
+
+
+def downgrade() -> None:
+    op.execute(DOWNGRADE)
