@@ -33,6 +33,7 @@ psql: $(READY) ## open the order store in psql
 	@$(BIN)/python -m palletflow.sandbox psql
 
 test: $(READY) ## the whole test suite
+	@$(BIN)/python tools/browser.py > /dev/null
 	@$(BIN)/pytest -n 3 --dist loadgroup
 
 check: $(READY) ## lint, types, rooms, locks and generated docs
