@@ -30,8 +30,9 @@ class PalletflowPlugin(AirflowPlugin):
         from palletflow.desk.access import admit, signing_key
         from palletflow.desk.app import create_app
         from palletflow.desk.pages.app import create_pages
+        from palletflow.desk.pipelines_of_airflow import AirflowPipelines
 
-        desk = create_pages(admit, order_store.connect, signing_key())
+        desk = create_pages(admit, order_store.connect, signing_key(), AirflowPipelines())
         # The first whose prefix fits is asked, so the shorter one comes last.
         return [
             {"name": "Palletflow order desk", "url_prefix": "/palletflow/desk", "app": desk},
