@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import DAG, CronDataIntervalTimetable, CronTriggerTimetable
 
-from palletflow.airflow.runs import BadWindow, actor, asked_window
+from palletflow.airflow.runs import BadWindow, actor, asked_window, next_due_at
 
 START, END = datetime(2026, 7, 12, tzinfo=UTC), datetime(2026, 7, 12, 0, 30, tzinfo=UTC)
 
@@ -49,3 +50,19 @@ def test_a_window_that_cannot_be_read_says_why(start, end, said):
 def test_the_actor_is_the_person_or_the_kind_of_run():
     assert actor(context("manual", triggering_user_name="ops")) == "ops"
     assert actor(context("scheduled", triggering_user_name=None)) == "scheduled"
+
+
+@pytest.mark.parametrize("timetable", [CronTriggerTimetable, CronDataIntervalTimetable])
+def test_the_next_run_is_due_at_the_tick_after_this_one_began(timetable):
+    dag = DAG("pull", schedule=timetable("*/30 * * * *", timezone="UTC"))
+    began = datetime(2026, 7, 13, 9, 30, 4, tzinfo=UTC)
+    for run_type in ("scheduled", "manual"):
+        run = {**context(run_type, start_date=began), "dag": dag}
+        assert next_due_at(run) == datetime(2026, 7, 13, 10, 0, tzinfo=UTC)
+
+
+def test_a_run_that_was_asked_for_a_window_says_nothing_about_the_next_one():
+    dag = DAG("pull", schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC"))
+    for asked in (context("backfill", start_date=START), context("manual", "2026-07-12T00:00Z", "2026-07-12T01:00Z")):
+        assert next_due_at({**asked, "dag": dag}) is None
+    assert next_due_at({**context(start_date=START), "dag": DAG("by_hand", schedule=None)}) is None

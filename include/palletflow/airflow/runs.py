@@ -50,6 +50,21 @@ def asked_window(context: Context) -> tuple[datetime, datetime] | None:
     return None
 
 
+def next_due_at(context: Context) -> datetime | None:
+    """When the clock starts the next run: the first tick of the DAG's cron, in UTC, after this one began.
+
+    None when this one was asked for a window, which keeps no schedule, and when the DAG has none. Raises BadWindow.
+    """
+    cron = getattr(context["dag"].timetable, "expression", None)
+    if cron is None or asked_window(context):
+        return None
+    from croniter import croniter  # which reading a DAG file must not pay
+
+    began = (context["dag_run"].start_date or datetime.now(UTC)).astimezone(UTC)
+    tick: datetime = croniter(cron, began).get_next(datetime)
+    return tick
+
+
 def name(context: Context) -> str:
     """What the batch's `run` says: DAG and run id."""
     run = context["dag_run"]

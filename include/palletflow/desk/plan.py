@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from palletflow import deployment
+from palletflow import deployment, syncs
 from palletflow.deployment import Deployment
 from palletflow.discovery import network_part
 from palletflow.store import customers
@@ -56,6 +56,7 @@ class Plans:
                 plan = deployment.load()
                 mappers = {name: network_part(name, "mapper").preview(plan) for name in plan.networks}
                 customers.sync(conn, plan.customer_names(), plan.account_rows())
+                syncs.expect(conn, plan)
                 self._held = Networks(plan, mappers)
                 self._seen = self._state()
             return self._held

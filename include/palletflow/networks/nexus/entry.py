@@ -1,18 +1,20 @@
 """What an order for Pall-Ex or Fortec must hold to when it is entered, and what follows from entering it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from palletflow.deployment import Deployment
 from palletflow.intake import template
-from palletflow.networks.nexus import form, rules
+from palletflow.networks.nexus import form, poll, rules
 from palletflow.networks.nexus.form import ADDITIONAL_FIELDS, Form
 from palletflow.networks.nexus.mapper import KINDS, SECTIONS, TEMPLATE, WIRE_FIELDS
 from palletflow.networks.nexus.rules import Fault
 from palletflow.networks.nexus.work import CANCEL, DOCUMENT_UPLOAD, ETA_EXPORT, NETWORK
 from palletflow.orders.consignment import Consignment
 from palletflow.store.connection import Connection
+from palletflow.syncs import Synced
 from palletflow.work.follows import ADDED, CANCELLED, EXPECTED, Follow
 
 # A route and its ETAs are told stop by stop: they go out together.
@@ -50,6 +52,19 @@ def faults(plan: Deployment, consignment: Consignment) -> list[Fault]:
 
 def written(conn: Connection, plan: Deployment, consignment_ids: Sequence[int], actor: str) -> None:
     """After consignments were entered or changed: nothing, as Nexus gives numbers, barcodes and labels."""
+
+
+def synced(plan: Deployment) -> list[Synced]:
+    """What is read from Nexus by the clock: everything of the depots that share a connection (palletflow.syncs)."""
+    ours = plan.network(NETWORK)
+    of: dict[str, list[str]] = {}
+    for depot, connection in ours.depots.items():
+        of.setdefault(connection, []).append(depot)
+    return [
+        Synced(poll.STREAM, connection, "orders and statuses", tuple(depots), "nexus_poll", timedelta(minutes=3))
+        for connection, depots in of.items()
+        if ours.switches.imports
+    ]
 
 
 def _form(plan: Deployment) -> Form:

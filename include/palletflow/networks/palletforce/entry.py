@@ -1,12 +1,14 @@
 """What an order for Palletforce must hold to when it is entered, and what follows from entering it (contract 6)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from palletflow import syncs
 from palletflow.deployment import Deployment
 from palletflow.intake import template
-from palletflow.networks.palletforce import barcodes, manifest, rules
+from palletflow.networks.palletforce import barcodes, manifest, pull, rules, status_import
 from palletflow.networks.palletforce.manifest import Form
 from palletflow.networks.palletforce.mapper import KINDS, NETWORK, SECTIONS, TEMPLATE, WIRE_FIELDS
 from palletflow.networks.palletforce.rules import Fault
@@ -16,6 +18,7 @@ from palletflow.store import barcodes as stored_barcodes
 from palletflow.store import consignments, dispatch, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
+from palletflow.syncs import Synced
 from palletflow.work.follows import Follow
 
 SOURCE = "entry"
@@ -82,6 +85,25 @@ def _still_fits(facts: ConsignmentFacts, barcode: str) -> bool:
     return not barcode or (
         parts is not None and (parts.tracking_number, parts.service) == (facts.tracking_number, facts.service)
     )
+
+
+def synced(plan: Deployment) -> list[Synced]:
+    """What is read from Palletforce by the clock: orders and statuses of each depot, and files (palletflow.syncs)."""
+    ours = plan.network(NETWORK)
+    every = timedelta(minutes=30)
+    streams = [
+        (ours.switches.imports, pull.STREAM, "orders", "palletforce_import"),
+        (ours.switches.status_import, status_import.STREAM, "statuses", "palletforce_statuses"),
+    ]
+    return [
+        *(
+            Synced(stream, depot, what, (depot,), dag_id, every)
+            for is_on, stream, what, dag_id in streams
+            for depot in ours.depots
+            if is_on
+        ),
+        *syncs.of_files(NETWORK, ours),
+    ]
 
 
 def _form(plan: Deployment) -> Form:

@@ -1,12 +1,14 @@
 """What an order for Palletways must hold to when it is entered, and what follows from entering it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from palletflow import syncs
 from palletflow.deployment import Deployment
 from palletflow.intake import template
-from palletflow.networks.palletways import record, rules
+from palletflow.networks.palletways import entered, poll, record, rules
 from palletflow.networks.palletways.form import Form, read_form
 from palletflow.networks.palletways.mapper import KINDS, SECTIONS, TEMPLATE, WIRE_FIELDS
 from palletflow.networks.palletways.rules import Fault
@@ -14,6 +16,7 @@ from palletflow.networks.palletways.work import CANCEL, LOOK_UP, NETWORK, PHOTO_
 from palletflow.orders.consignment import Consignment
 from palletflow.store import consignments, work_items
 from palletflow.store.connection import Connection
+from palletflow.syncs import Synced
 from palletflow.work.follows import ADDED, CANCELLED, Follow
 
 FOLLOWS: Mapping[str, Follow] = {CANCELLED: Follow(CANCEL), ADDED: Follow(PHOTO_UPLOAD)}
@@ -37,6 +40,26 @@ def written(conn: Connection, plan: Deployment, consignment_ids: Sequence[int], 
     typed = [one.id for one in entered if one.tracking_number and not one.registered]
     if typed:
         work_items.enqueue(conn, NETWORK, LOOK_UP, typed)
+
+
+def synced(plan: Deployment) -> list[Synced]:
+    """What is read from Palletways by the clock: notes and statuses of each depot, what customers entered there
+    themselves where its connection asks for it, and files (palletflow.syncs)."""
+    ours = plan.network(NETWORK)
+    polled = ours.switches.imports and ours.switches.status_import
+    every, daily = timedelta(minutes=5), timedelta(days=1)
+    return [
+        *(
+            Synced(poll.STREAM, depot, "notes and statuses", (depot,), "palletways_poll", every)
+            for depot in ours.depots
+            if polled
+        ),
+        *(
+            Synced(entered.STREAM, depot, "entered by customers", (depot,), "palletways_entered", daily, once_run=True)
+            for depot in ours.depots
+        ),
+        *syncs.of_files(NETWORK, ours),
+    ]
 
 
 def _form(plan: Deployment) -> Form:

@@ -56,7 +56,10 @@ CREATE INDEX ON orders (reference_2) WHERE reference_2 <> '';
 CREATE INDEX ON stops ((replace(upper(postcode), ' ', '')) text_pattern_ops) WHERE postcode <> '';
 
 -- Every poll and pull keeps here how far it has come; one that is never asked for a feed has no `read_to`.
-ALTER TABLE poll_runs ALTER COLUMN read_to DROP NOT NULL;
+-- Since when it is known that there should be one tells of one that never ran for how long it is missing.
+ALTER TABLE poll_runs
+    ALTER COLUMN read_to DROP NOT NULL,
+    ADD COLUMN expected_since timestamptz NOT NULL DEFAULT now();
 
 -- Where an alert leads on the desk; since when what it is about is over.
 ALTER TABLE alerts ADD COLUMN link text NOT NULL DEFAULT '', ADD COLUMN over_at timestamptz;
@@ -87,7 +90,7 @@ DROP TABLE lost_documents;
 DROP TABLE customer_links;
 ALTER TABLE alerts DROP COLUMN over_at, DROP COLUMN link;
 DELETE FROM poll_runs WHERE read_to IS NULL;
-ALTER TABLE poll_runs ALTER COLUMN read_to SET NOT NULL;
+ALTER TABLE poll_runs DROP COLUMN expected_since, ALTER COLUMN read_to SET NOT NULL;
 DROP INDEX stops_replace_idx, orders_reference_2_idx, orders_source_key_idx, orders_customer_id_id_idx,
     dispatch_tasks_finished_at_idx, consignments_delivery_depot_id_idx, consignments_collecting_depot_id_idx,
     consignments_requesting_depot_id_idx, consignments_lifecycle_status_id_idx, consignments_dispatch_state_id_idx,
