@@ -63,6 +63,14 @@ ALTER TABLE poll_runs
 
 -- Where an alert leads on the desk; since when what it is about is over.
 ALTER TABLE alerts ADD COLUMN link text NOT NULL DEFAULT '', ADD COLUMN over_at timestamptz;
+-- Of what lasts: which area of the house it is looked for in, when it was last so. Who tells one has it until then.
+ALTER TABLE alerts ADD COLUMN area text, ADD COLUMN seen_at timestamptz, ADD COLUMN taken_until timestamptz,
+    ADD CHECK ((area IS NULL) = (seen_at IS NULL)), ADD CHECK (over_at IS NULL OR area IS NOT NULL);
+-- When the watch last looked at the house.
+CREATE TABLE watch_looks (
+    only_one  boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    looked_at timestamptz NOT NULL
+);
 
 -- Pages that customers may see without a login. Only a digest of the link is kept.
 CREATE TABLE customer_links (
@@ -88,7 +96,8 @@ CREATE TABLE lost_documents (
 DOWNGRADE = """
 DROP TABLE lost_documents;
 DROP TABLE customer_links;
-ALTER TABLE alerts DROP COLUMN over_at, DROP COLUMN link;
+DROP TABLE watch_looks;
+ALTER TABLE alerts DROP COLUMN taken_until, DROP COLUMN seen_at, DROP COLUMN area, DROP COLUMN over_at, DROP COLUMN link;
 DELETE FROM poll_runs WHERE read_to IS NULL;
 ALTER TABLE poll_runs DROP COLUMN expected_since, ALTER COLUMN read_to SET NOT NULL;
 DROP INDEX stops_replace_idx, orders_reference_2_idx, orders_source_key_idx, orders_customer_id_id_idx,
