@@ -37,7 +37,7 @@ from tests.documents.photo_files import (
     zeros,
 )
 
-from palletflow.documents import photo_answer, photos
+from palletflow.documents import child_process, photo_answer, photos
 from palletflow.documents.photos import Limits, prints, split
 
 MEMORY = 300_000_000
@@ -304,7 +304,7 @@ def test_scripts_programs_and_embedded_files_are_neither_run_nor_kept(tmp_path):
 
 @pytest.mark.rule("PW-5-31")
 def test_a_file_over_the_size_is_not_opened_at_all(monkeypatch):
-    monkeypatch.setattr(photos, "_Child", None)
+    monkeypatch.setattr(photos, "Child", None)
     found = split(ONE, Limits(max_mib=0.1))
     assert (found.photos, [fault.reason for fault in found.faults]) == ([], ["too_large"])
 
@@ -318,7 +318,9 @@ def taken_over(monkeypatch, tmp_path) -> Callable[[str], None]:
         script = tmp_path / "child.py"
         script.write_text("import os, sys, time, signal\n" + code)
         monkeypatch.setattr(
-            photos.subprocess, "Popen", lambda command, **how: real([sys.executable, str(script), *command[4:]], **how)
+            child_process.subprocess,
+            "Popen",
+            lambda command, **how: real([sys.executable, str(script), *command[4:]], **how),
         )
 
     return take

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from palletflow.desk import shown
 from palletflow.desk.context import Context, InContext, OrderId
+from palletflow.desk.downloads import download
 from palletflow.desk.entering import SOURCE
 from palletflow.desk.given import Labels
 from palletflow.desk.refusals import Fault, Refused, conflict, documented, of_content, unknown
@@ -121,7 +121,7 @@ def fetch(document_id: Annotated[int, Path(alias="id", ge=1, le=2**62)], within:
     found = documents.by_id(within.conn, document_id)
     if found is None:
         raise unknown("document", "id", document_id)
-    return _download(open_storage().read(found.sha256), found.media_type, found.name)
+    return download(open_storage().read(found.sha256), found.media_type, found.name)
 
 
 @router.put("/documents/{id}/consignment", status_code=204, responses=documented(404, 409))
@@ -194,7 +194,7 @@ def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelF
             within, found, "its network draws the labels, and not as ZPL that we could join: ask for PDF"
         )
         drawn = [label_zpl.draw(label) for facts in found for label in _labels(within, facts)]
-        return _download(b"".join(drawn), media.ZPL, "labels.zpl")
+        return download(b"".join(drawn), media.ZPL, "labels.zpl")
     storage = open_storage()
     current = documents.current_labels(within.conn, consignment_ids)
     lacking = [facts for facts in found if not any(label.consignment_id == facts.id for label in current)]
@@ -207,7 +207,7 @@ def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelF
         if None not in held and not held >= {pallet.number for pallet in facts.pallets}:
             _draw(within, facts, storage)
     current = documents.current_labels(within.conn, consignment_ids)
-    return _download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
+    return download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
 
 
 def _must_be_drawn_here(within: Context, found: Sequence[consignments.ConsignmentFacts], why_not: str) -> None:
@@ -238,21 +238,6 @@ def _draw(within: Context, facts: consignments.ConsignmentFacts, storage: Storag
     result = handle(within.conn, BY_HAND._replace(network=facts.network, key=str(facts.id)))
     with within.conn.transaction():
         result.record(within.conn)
-
-
-def _download(data: bytes, media_type: str, name: str) -> Response:
-    """Never opened in the page's own name, whatever the bytes turn out to be."""
-    plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in " ._-") else "_" for sign in name)
-    return Response(
-        data,
-        media_type=media_type,
-        headers={
-            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Cache-Control": "private, no-store",
-        },
-    )
 
 
 def _shown(document: StoredDocument) -> shown.Document:

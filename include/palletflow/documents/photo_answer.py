@@ -8,7 +8,8 @@ from collections.abc import Collection
 from enum import Enum
 from typing import BinaryIO, NamedTuple
 
-from palletflow.documents import media
+from palletflow.documents import child_frames, media
+from palletflow.documents.child_frames import NotUnderstood
 from palletflow.documents.fingerprints import CELLS, HASH_SIDE, Fingerprint
 
 ERROR_PAGE, LABEL_LIKE, MALFORMED, ENCRYPTED, TOO_LARGE, UNSUPPORTED, NOT_A_PHOTO = REASONS = (
@@ -20,7 +21,6 @@ MOST_DETAIL_BYTES = 500
 MOST_TEXT_BYTES = 100_000
 DIGEST_BYTES = 32
 MEDIA_TYPES = (media.JPEG, media.PNG, media.PDF)
-FRAME = struct.Struct(">cI")
 # Page and media type; then the fingerprint, then the bytes.
 PICTURE = struct.Struct(">IB")
 FINGERPRINT = struct.Struct(f">32sII{HASH_SIDE * HASH_SIDE // 8}s{CELLS * CELLS}s?")
@@ -95,10 +95,6 @@ class Answer(NamedTuple):
     ended: bool
 
 
-class NotUnderstood(ValueError):
-    """The child's answer is not one."""
-
-
 class Writer:
     """Writes an answer, each part as soon as it is known."""
 
@@ -135,10 +131,7 @@ class Writer:
         self._frame(b"E")
 
     def _frame(self, kind: bytes, *parts: bytes) -> None:
-        self._out.write(FRAME.pack(kind, sum(map(len, parts))))
-        for part in parts:
-            self._out.write(part)
-        self._out.flush()
+        child_frames.write(self._out, kind, *parts)
 
 
 def read(answer: bytes | bytearray, known: Collection[bytes]) -> Answer:
@@ -151,13 +144,7 @@ def read(answer: bytes | bytearray, known: Collection[bytes]) -> Answer:
     met: list[bytes] = []
     faults: list[Fault] = []
     pages, began, ended = 0, False, False
-    view = memoryview(answer)
-    while len(view) >= FRAME.size and not ended:
-        kind, length = FRAME.unpack_from(view)
-        body = view[FRAME.size : FRAME.size + length]
-        if len(body) < length:
-            break
-        view = view[FRAME.size + length :]
+    for kind, body in child_frames.read(answer):
         try:
             match kind:
                 case b"B":
@@ -171,13 +158,14 @@ def read(answer: bytes | bytearray, known: Collection[bytes]) -> Answer:
                 case b"K":
                     met.append(bytes(body))
                 case b"F":
-                    faults.append(Fault(REASONS[body[0]], _plain(bytes(body[1:]))))
+                    faults.append(Fault(REASONS[body[0]], child_frames.plain(bytes(body[1:]), MOST_DETAIL_BYTES)))
                 case b"E":
                     ended = True
+                    break
                 case _:
                     raise NotUnderstood(f"a frame of kind {kind!r}")
         except (struct.error, IndexError) as error:
-            raise NotUnderstood(f"a frame of kind {kind!r} with {length} bytes: {error}") from error
+            raise NotUnderstood(f"a frame of kind {kind!r} with {len(body)} bytes: {error}") from error
     if not set(known).issuperset(met):
         raise NotUnderstood("a picture is said to be known and is not")
     return Answer(texts, pictures, met, faults, pages, began, ended)
@@ -190,8 +178,3 @@ def _picture(body: memoryview) -> Picture:
     if media.sniff(data) != MEDIA_TYPES[media_type]:
         raise NotUnderstood(f"page {page} is said to be {MEDIA_TYPES[media_type]} and is not")
     return Picture(data, MEDIA_TYPES[media_type], page, fingerprint)
-
-
-def _plain(detail: bytes) -> str:
-    text = detail[:MOST_DETAIL_BYTES].decode("utf-8", "replace")
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -7,29 +7,14 @@ takes it that whatever it answers may be a lie.
 """
 
 import json
-import math
 import os
-import resource
 import sys
 from collections.abc import Sequence
 
 from palletflow.documents import media
+from palletflow.documents.child_limits import limit
 from palletflow.documents.photo_answer import DIGEST_BYTES, Limits, Wanted, Writer, kind
 from palletflow.documents.photo_reader import Reader
-
-
-def limit(memory: int, seconds: float) -> None:
-    """Limits this process: bytes of memory, seconds of CPU; it writes no file and leaves no core."""
-    for what, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_DATA, memory),
-        (resource.RLIMIT_CPU, math.ceil(seconds)),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(what)
-        lower = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (lower, lower))
 
 
 def main(arguments: Sequence[str]) -> None:

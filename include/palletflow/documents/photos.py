@@ -6,18 +6,12 @@ are opened in a child process with limits of memory and time (photo_child.py), w
 
 import itertools
 import json
-import os
-import selectors
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from palletflow.documents import media, photo_answer
+from palletflow.documents.child_frames import NotUnderstood
+from palletflow.documents.child_process import Child, ReaderBroken
 from palletflow.documents.fingerprints import Fingerprint
 from palletflow.documents.photo_answer import (
     MALFORMED,
@@ -26,7 +20,6 @@ from palletflow.documents.photo_answer import (
     Answer,
     Fault,
     Limits,
-    NotUnderstood,
     Picture,
     Wanted,
     kind,
@@ -35,21 +28,12 @@ from palletflow.documents.photo_answer import (
 __all__ = ["Fault", "Limits", "Picture", "ReaderBroken", "Split", "Texts", "prints", "split", "texts"]
 
 MODULE = "palletflow.documents.photo_child"
-# With what the system shares out between processes this stays under 300 MB.
-MOST_MEMORY = 280 * 1024 * 1024
 # Whatever `max_decode_s` says, a worker waits no longer for one file.
 MOST_SECONDS = 28.0
 # Photos that are not stored byte for byte grow when they become PNG; nothing sound grows by more.
 MOST_GROWTH = 4
-CHUNK = 1 << 20
 # So many digests of pictures that are held already are told to a child; no consignment has as many photos.
 MOST_KNOWN = 4096
-# All else that surrounds this process is kept from a file that takes the child over: passwords are among it.
-PASSED_ON = ("LD_LIBRARY_PATH",)
-
-
-class ReaderBroken(RuntimeError):
-    """The process that reads photos does not start; a fault of this installation and of no file."""
 
 
 class Split(NamedTuple):
@@ -110,7 +94,8 @@ def _read(data: bytes, limits: Limits, wanted: Wanted, known: Sequence[bytes] = 
         return _only(Fault(TOO_LARGE, f"the file has {len(data):,} bytes, more than {limits.max_mib:g} MiB"))
     if kind(data) is None:
         return _only(Fault(UNSUPPORTED, "the file is no PDF, JPEG, PNG or TIFF"))
-    child = _Child(data, limits, wanted, known, min(limits.max_decode_s, MOST_SECONDS))
+    asked = (wanted.value, json.dumps(limits._asdict()))
+    child = Child(MODULE, asked, data, min(limits.max_decode_s, MOST_SECONDS), b"".join(known))
     try:
         stopped = child.listen(int(MOST_GROWTH * limits.max_mib * 1024 * 1024))
     finally:
@@ -123,69 +108,12 @@ def _read(data: bytes, limits: Limits, wanted: Wanted, known: Sequence[bytes] = 
         return answer
     if not (answer.began or stopped):
         raise ReaderBroken(f"the process that reads photos ended with {code} before it began; start it by hand")
-    why = stopped or Fault(MALFORMED, f"the process that reads photos ended with {code} in the middle of the file")
+    if stopped:
+        why = Fault(TOO_LARGE, stopped)
+    else:
+        why = Fault(MALFORMED, f"the process that reads photos ended with {code} in the middle of the file")
     return answer._replace(faults=[*answer.faults, why])
 
 
 def _only(fault: Fault) -> Answer:
     return Answer([], [], [], [fault], 0, began=True, ended=True)
-
-
-@contextmanager
-def _lent(data: bytes) -> Iterator[BinaryIO]:
-    """A file without a name for a child to read the bytes from."""
-    with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
-        yield file
-
-
-class _Child:
-    """A child process that reads one file, and what it has answered so far."""
-
-    def __init__(self, data: bytes, limits: Limits, wanted: Wanted, known: Sequence[bytes], seconds: float) -> None:
-        self.answer = bytearray()
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        asked = (wanted.value, json.dumps(limits._asdict()), str(MOST_MEMORY), str(seconds))
-        with _lent(data) as file, _lent(b"".join(known)) as digests:
-            self._process = subprocess.Popen(  # noqa: S603 - a module of ours
-                [sys.executable, "-I", "-m", MODULE, *asked, str(digests.fileno())],
-                stdin=file,
-                pass_fds=(digests.fileno(),),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pipesize=CHUNK,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
-                start_new_session=True,
-            )
-
-    def listen(self, most_bytes: int) -> Fault | None:
-        """Takes the answer in, to its end; the limit that was met otherwise."""
-        out = self._process.stdout
-        assert out is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(out, selectors.EVENT_READ)
-            while selector.select(max(self._left(), 0)):
-                chunk = os.read(out.fileno(), CHUNK)
-                if not chunk:
-                    return None
-                self.answer += chunk
-                if len(self.answer) > most_bytes:
-                    return Fault(TOO_LARGE, f"its photos have more than {most_bytes:,} bytes together")
-        return Fault(TOO_LARGE, f"reading it takes more than {self._seconds:g} s")
-
-    def end(self) -> int:
-        """Leaves nothing of it behind; its exit code, or less than 0 the signal that it died of."""
-        out = self._process.stdout
-        assert out is not None
-        out.close()
-        # Not reaped before the whole group is killed: until then its number is no other's.
-        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        while os.waitid(os.P_PID, self._process.pid, ended) is None and self._left() > 0:
-            time.sleep(0.001)
-        os.killpg(self._process.pid, signal.SIGKILL)
-        return self._process.wait()
-
-    def _left(self) -> float:
-        return self._deadline - time.monotonic()

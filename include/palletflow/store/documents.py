@@ -51,6 +51,10 @@ MARK_STALE = """
 UPDATE documents SET stale_at = now()
 WHERE consignment_id = %s AND kind = %s AND stale_at IS NULL AND id <> ALL (%s)
 """
+SHOW_CUSTOMERS = """
+UPDATE documents SET customer_visible = %(visible)s WHERE id = %(id)s AND customer_visible <> %(visible)s
+RETURNING order_id, consignment_id, kind, name
+"""
 # Drawn by the network before we knew the barcodes it prints.
 NAME_NETWORK_LABELS = """
 UPDATE documents d SET barcode = b.barcode
@@ -115,12 +119,34 @@ def add(conn: Connection, document: Document) -> int:
         held = conn.execute(HELD, values).fetchone()
         assert held is not None, "the row that was in the way is locked, and so still there"
         return int(held[0])
-    for (consignment_id,) in conn.execute(CONCERNED, values).fetchall():
-        what = f"{document.kind}: {document.name}"
+    what = f"{document.kind}: {document.name}"
+    for consignment_id in concerned(conn, document.order_id, document.consignment_id):
         activity.record(
             conn, consignment_id, "document added", document.actor, document.source, {"document": [None, what]}
         )
     return int(written[0])
+
+
+def concerned(conn: Connection, order_id: int, consignment_id: int | None) -> list[int]:
+    """The consignments that a document is of: its one, or all of its order when it has none."""
+    of = {"order_id": order_id, "consignment_id": consignment_id}
+    return [int(number) for (number,) in conn.execute(CONCERNED, of).fetchall()]
+
+
+def show_customers(conn: Connection, document_id: int, visible: bool, actor: str, source: str) -> bool:
+    """Lets customers see a document, or no longer, within the caller's transaction; False when that is so already.
+
+    Writes activity "document shown to customers" or "document hidden from customers" on what it is of.
+    """
+    written = conn.execute(SHOW_CUSTOMERS, {"id": document_id, "visible": visible}).fetchone()
+    if written is None:
+        return False
+    order_id, consignment_id, kind, name = written
+    what = f"{kind}: {name}"
+    entry = ("shown to", [None, what]) if visible else ("hidden from", [what, None])
+    for number in concerned(conn, order_id, consignment_id):
+        activity.record(conn, number, f"document {entry[0]} customers", actor, source, {"document": entry[1]})
+    return True
 
 
 def by_id(conn: Connection, document_id: int) -> StoredDocument | None:

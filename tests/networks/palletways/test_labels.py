@@ -10,7 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 from tests.networks.palletways.dispatching import SUBMIT
 from tests.networks.palletways.test_dispatch import HOUR, MINUTE, TEMPLATE
 
-from palletflow.documents.photos import MOST_MEMORY
+from palletflow.documents.child_process import MOST_MEMORY
 from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.label_text import why_no_label
 from palletflow.networks.palletways.work import LABEL, NETWORK

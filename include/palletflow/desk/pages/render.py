@@ -37,6 +37,8 @@ SAID = {
     "corrected": "The corrected record is kept; replay it to send it through the import once more.",
     "replayed": "The record went through the import.",
     "still-rejected": "The record went through the import and was rejected again; the reason is below.",
+    "shown-to-customers": "Customers see this document on the pages they have a link to.",
+    "hidden-from-customers": "Customers no longer see this document.",
     "link-made": "The link for the customer is below. It is shown this once.",
     "link-revoked": "The link no longer opens anything.",
 }
