@@ -102,6 +102,15 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Alerts:
+    """After how many hours people are told again of what lasts; how many records that are quarantined within an hour,
+    of one network and for one reason, are to be told of."""
+
+    again_h: float = 12
+    quarantined: int = 10
+
+
+@dataclass(frozen=True)
 class Deployment:
     """The whole file, by code. `accounts`: (network, account) to customer code. `customer_view_d`: for how many days a
     link opens a page for customers, None when there are no such pages."""
@@ -112,6 +121,7 @@ class Deployment:
     accounts: Mapping[tuple[str, str], str]
     desk: Desk
     retention: Retention
+    alerts: Alerts
     customer_view_d: int | None
 
     def accounts_of(self, network: str, customer: str) -> list[str]:
@@ -184,6 +194,7 @@ def load(file: Path | None = None) -> Deployment:
         },
         desk=Desk(**content.get("desk", {})),
         retention=Retention(**content.get("retention", {})),
+        alerts=Alerts(**content.get("alerts", {})),
         customer_view_d=content.get("customer_view", {}).get("days"),
     )
 

@@ -3,76 +3,16 @@
 import asyncio
 import json
 import logging
-import socketserver
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
 
 from palletflow.airflow.notify import FailureNotifier, late_run, tell_alerts
 from palletflow.store import alerts
+from palletflow.store.alerts import Condition
+from palletflow.store.connection import connect
 
 RUN = SimpleNamespace(dag_id="palletforce_import", run_id="manual__1")
-
-
-def serving(server):
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def webhook(monkeypatch):
-    received = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            received.append((self.headers["Authorization"], json.loads(body)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            """Silence."""
-
-    server = serving(HTTPServer(("127.0.0.1", 0), Handler))
-    connection = {"conn_type": "http", "host": f"http://127.0.0.1:{server.server_port}/hook", "password": "hook-token"}
-    monkeypatch.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps(connection))
-    yield received
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def mailbox(monkeypatch):
-    received = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        """As much SMTP as a mail needs."""
-
-        def handle(self):
-            self.say("220 here")
-            for line in self.rfile:
-                word = line.split()[0].upper()
-                if word == b"DATA":
-                    self.say("354 go on")
-                    received.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
-                self.say("221 bye" if word == b"QUIT" else "250 fine")
-
-        def say(self, text):
-            self.wfile.write(f"{text}\r\n".encode())
-
-    server = serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
-    connection = {
-        "conn_type": "smtp",
-        "host": "127.0.0.1",
-        "port": server.server_address[1],
-        "extra": {"from": "palletflow@example.com", "to": ["ops@example.com", "night@example.com"], "starttls": False},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_ALERT_MAIL", json.dumps(connection))
-    yield received
-    server.shutdown()
-    server.server_close()
 
 
 def test_a_failed_run_is_told_by_webhook(webhook):
@@ -89,6 +29,43 @@ def test_a_failed_run_is_told_by_mail(mailbox):
     [mail] = mailbox
     assert "Subject: Palletflow: palletforce_import failed" in mail
     assert "To: ops@example.com, night@example.com" in mail
+
+
+def test_a_run_that_fails_is_told_once_however_often_airflow_says_so(order_store, webhook, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://palletflow.example.com/")
+    for run_id in ("manual__1", "manual__1", "manual__2"):
+        FailureNotifier()({"dag_run": SimpleNamespace(dag_id="palletforce_import", run_id=run_id), "reason": "failure"})
+
+    [(_, message)] = webhook
+    first, last = message["text"].splitlines()
+    assert first.startswith("palletforce_import: run manual__1 failed (failure)")
+    assert last == "https://palletflow.example.com/dags/palletforce_import/runs/manual__1"
+
+
+def test_a_late_run_is_told_once_through_the_order_store(order_store, webhook):
+    run = {"dag_id": "nexus_poll", "dag_run_id": "r1", "state": "running", "queued_at": "2026-07-13T09:30:00Z"}
+    asyncio.run(late_run(context={"dag_run": run}))
+    asyncio.run(late_run(context={"dag_run": run}))
+
+    [(_, message)] = webhook
+    assert "nexus_poll: run r1 is still running" in message["text"]
+
+
+def test_a_failed_run_that_could_not_be_told_is_told_by_the_next(order_store, webhook, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setenv("AIRFLOW_CONN_ALERT_WEBHOOK", json.dumps({"conn_type": "http", "host": "http://127.0.0.1:1/"}))
+        FailureNotifier()({"dag_run": RUN, "reason": "task_failure"})
+    assert webhook == []
+
+    tell_alerts(order_store)
+    assert len(webhook) == 1
+
+
+def test_while_the_order_store_is_away_it_is_told_directly(webhook, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_ORDER_STORE", "postgresql://nobody@127.0.0.1:1/none")
+    FailureNotifier()({"dag_run": RUN, "reason": "task_failure"})
+
+    assert len(webhook) == 1
 
 
 def test_without_an_alert_connection_it_is_only_logged(caplog):
@@ -122,6 +99,57 @@ def test_what_could_not_be_told_is_told_the_next_time(conn, webhook, monkeypatch
 
     tell_alerts(conn)
     assert len(webhook) == 1
+
+
+def test_what_is_over_is_told_with_its_time(conn, webhook):
+    alerts.settle(conn, "work", [Condition("Parked: nexus dispatch", "3 items are parked.", "/")], 3600, 60)
+    tell_alerts(conn)
+    alerts.settle(conn, "work", [], 3600, 0)
+    tell_alerts(conn)
+
+    begun, over = (message["text"] for _, message in webhook)
+    assert begun == "3 items are parked."
+    assert over.startswith("Over: Parked: nexus dispatch. It began ")
+
+
+def test_a_text_from_outside_calls_nobody_in_slack_and_adds_no_header_to_a_mail(conn, webhook, mailbox):
+    alerts.raise_alert(conn, "odd\r\nBcc: all@example.com", "<!channel> said: <https://example.com|look> & sign")
+    tell_alerts(conn)
+
+    [(_, message)], [mail] = webhook, mailbox
+    assert message["text"] == "&lt;!channel&gt; said: &lt;https://example.com|look&gt; &amp; sign"
+    assert "\r\nBcc" not in mail.split("\r\n\r\n")[0]
+
+
+def test_who_is_told_by_one_that_is_killed_meanwhile_is_told_by_the_next(conn, dsn, webhook, monkeypatch):
+    """Between taking an alert and having told it."""
+    alerts.raise_alert(conn, "No answer", "Nobody calls for 16 minutes.")
+    with connect(dsn) as killed:
+        alerts.take(killed)
+    tell_alerts(conn)
+    assert webhook == []
+
+    conn.execute("UPDATE alerts SET taken_until = now()")
+    tell_alerts(conn)
+    assert len(webhook) == 1
+
+
+def test_where_it_is_known_that_there_is_nobody_to_tell_it_is_only_logged(conn, caplog):
+    alerts.raise_alert(conn, "No answer", "Nobody calls for 16 minutes.")
+    tell_alerts(conn)
+    assert alerts.untold(conn)
+
+    tell_alerts(conn, {}, nobody=True)
+    assert "Nobody is told" in caplog.text
+    assert not alerts.untold(conn)
+
+
+def test_what_one_text_is_refused_for_keeps_no_other_from_being_told(conn, webhook):
+    alerts.raise_alert(conn, "bad", "refuse this")
+    alerts.raise_alert(conn, "good", "take this")
+    tell_alerts(conn)
+    assert [message["text"] for _, message in webhook] == ["take this"]
+    assert alerts.untold(conn)
 
 
 BROKEN = {

@@ -3,6 +3,9 @@
 `alert_webhook`: an http connection whose Host is the webhook's address (Slack-compatible: it gets {"text": ...}); a
 Password, if any, is sent as bearer token. `alert_mail`: an smtp connection with Extra {"from": ..., "to": [...]};
 "starttls" in Extra is true unless it says false.
+
+Everything that is to be told goes through store.alerts, which sees to it that it is told once. Only while the order
+store is away, it is told directly.
 """
 
 import asyncio
@@ -11,19 +14,33 @@ import smtplib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 import requests
 from airflow.sdk import BaseHook, BaseNotifier, Context
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from palletflow import deployment
+from palletflow.airflow import order_store
+from palletflow.checked_yaml import FileFault
+from palletflow.deployment import Alerts
 from palletflow.store import alerts
-from palletflow.store.alerts import Alert
-from palletflow.store.connection import Connection
+from palletflow.store.alerts import Alert, Condition
+from palletflow.store.connection import Connection, ConnectionLost, DatabaseUnavailable, connect
 
 WEBHOOK, MAIL = "alert_webhook", "alert_mail"
 TIMEOUT_S = 15
 RUNNING = ("queued", "running")
+HOUR_S = 3600.0
+# The area of alerts that runs raise, and what their subjects end with after the DAG's name.
+RUNS = "runs"
+FAILED, LATE = " failed", " is late"
+CANNOT_TELL = (requests.RequestException, smtplib.SMTPException, OSError, ValueError, LookupError)
+
+# The connections there are, by name.
+Ways = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -32,45 +49,15 @@ class FailureNotifier(BaseNotifier):
     """A DAG's on_failure_callback: says which run failed, why, and where to look."""
 
     def notify(self, context: Context) -> None:
-        """Sends one message for the failed run."""
+        """Tells of the failed run, unless it was told a while ago that this DAG fails."""
         run = context["dag_run"]
-        _send(
-            f"{run.dag_id} failed",
+        failed = Condition(
+            f"{run.dag_id}{FAILED}",
             f"{run.dag_id}: run {run.run_id} failed ({context.get('reason') or 'see its tasks'}). "
             "Open the run in Airflow; the DAG's Details say what to do.",
-            {name: connection for name in WAYS if (connection := _connection(name))},
+            _run_link(run.dag_id, run.run_id),
         )
-
-
-def tell_alerts(conn: Connection) -> None:
-    """Tells people what was raised (store.alerts); what could not be told is told by the next who calls this.
-
-    One way is enough, so that nobody is told again and again by the one that works. It never raises for a way.
-    """
-    with conn.transaction():
-        raised = alerts.take(conn)
-        connections = {name: connection for name in WAYS if raised and (connection := _connection(name))}
-        working, untold = dict(connections), []
-        for alert in raised:
-            if not connections:
-                _send(alert.subject, alert.message, {})
-            elif not _told(alert, working):
-                untold.append(alert.subject)
-        alerts.put_back(conn, untold)
-
-
-def _told(alert: Alert, working: dict[str, Any]) -> bool:
-    """Tells by all ways that work; whether by any. One that fails is not tried again, and taken out of them."""
-    told = False
-    for name, connection in list(working.items()):
-        try:
-            WAYS[name](connection, alert.subject, alert.message)
-            told = True
-        except (requests.RequestException, smtplib.SMTPException, OSError, ValueError, LookupError) as error:
-            del working[name]
-            # Without its text: the address of a webhook is a secret.
-            log.warning("Alerts could not be told by %s: %s; see its connection", name, type(error).__name__)
-    return told
+        _tell_now(failed, lambda: connect(order_store.dsn()), known_ways())
 
 
 async def late_run(context: dict[str, Any]) -> None:
@@ -81,43 +68,138 @@ async def late_run(context: dict[str, Any]) -> None:
     run = context["dag_run"]
     if run["state"] not in RUNNING:
         return
-    connections = {}
+    ways = {}
     for name in WAYS:
         with suppress(AirflowNotFoundException):
-            connections[name] = await BaseHook.aget_connection(name)
-    await asyncio.to_thread(
-        _send,
-        f"{run['dag_id']} is late",
+            ways[name] = await BaseHook.aget_connection(name)
+    late = Condition(
+        f"{run['dag_id']}{LATE}",
         f"{run['dag_id']}: run {run['dag_run_id']} is still {run['state']} since {run['queued_at']}. "
         "Open its task log in Airflow: the last line says what it waits for.",
-        connections,
+        _run_link(run["dag_id"], run["dag_run_id"]),
     )
-
-
-def _connection(name: str) -> Any:
     try:
-        return BaseHook.get_connection(name)
+        opened = partial(connect, await order_store.dsn_in_triggerer())
     except AirflowNotFoundException:
-        return None
+        await asyncio.to_thread(send, late.subject, _text(late.message, late.link), ways)
+    else:
+        await asyncio.to_thread(_tell_now, late, opened, ways)
 
 
-def _send(subject: str, text: str, connections: Mapping[str, Any]) -> None:
-    if not connections:
+def known_ways() -> dict[str, Any]:
+    """The connections there are. Airflow says the same of one that is not there and of one that it cannot look up."""
+    found = {}
+    for name in WAYS:
+        with suppress(AirflowNotFoundException):
+            found[name] = BaseHook.get_connection(name)
+    return found
+
+
+def tell_alerts(conn: Connection, ways: Ways | None = None, *, nobody: bool = False) -> int:
+    """Tells people what was raised (store.alerts); how much. What cannot be told now, the next who calls this tells.
+
+    One way is enough, so that nobody is told again and again by the one that works. It never raises for a way.
+    `ways`: those known, without them they are looked up. `nobody`: if there are none, there is nobody to be told, and
+    what was raised is only logged.
+    """
+    if not alerts.untold(conn):
+        return 0
+    working = dict(known_ways() if ways is None else ways)
+    if not working and not nobody:
+        log.warning("Something is to be told, and here is neither connection %s nor %s", WEBHOOK, MAIL)
+        return 0
+    is_anybody, told, untold = bool(working), 0, []
+    while taken := alerts.take(conn):
+        for alert in taken:
+            if is_anybody and not _told(alert, working):
+                untold.append(alert)
+            else:
+                alerts.told(conn, alert)
+                told += is_anybody
+                if not is_anybody:
+                    send(alert.subject, alert.message, {})
+        if is_anybody and not working:
+            break
+    for alert in untold:
+        alerts.put_back(conn, alert)
+    return told
+
+
+def send(subject: str, text: str, ways: Ways) -> bool:
+    """Tells by all ways; whether by any. It never raises for a way."""
+    if not ways:
         log.warning("Nobody is told, as neither connection %s nor %s exists: %s", WEBHOOK, MAIL, text)
-    for name, connection in connections.items():
-        WAYS[name](connection, subject, text)
+    return _sent(subject, text, dict(ways))
+
+
+def _tell_now(condition: Condition, opened: Callable[[], Connection], ways: Ways) -> None:
+    """Tells of a condition that begins, through the order store if that answers."""
+    try:
+        with opened() as conn:
+            if alerts.stands(conn, RUNS, condition, _settings().again_h * HOUR_S):
+                tell_alerts(conn, ways)
+            return
+    except (DatabaseUnavailable, ConnectionLost, AirflowNotFoundException) as error:
+        log.warning("Told without the order store: %s", type(error).__name__)
+    send(condition.subject, _text(condition.message, condition.link), ways)
+
+
+def _settings() -> Alerts:
+    try:
+        return deployment.load().alerts
+    except FileFault:
+        return Alerts()
+
+
+def _told(alert: Alert, working: dict[str, Any]) -> bool:
+    """Tells by all ways that work; whether by any."""
+    if alert.over_at is None:
+        return _sent(alert.subject, _text(alert.message, alert.link), working)
+    over = (
+        f"Over: {alert.subject}. It began {alert.raised_at:%a %d %b %H:%M} UTC and was over by "
+        f"{alert.over_at:%a %d %b %H:%M} UTC."
+    )
+    return _sent(f"Over: {alert.subject}", _text(over, alert.link), working)
+
+
+def _sent(subject: str, text: str, working: dict[str, Any]) -> bool:
+    """Sends by all ways that work; whether by any. One that does not answer is taken out of them."""
+    sent = False
+    for name, connection in list(working.items()):
+        try:
+            WAYS[name](connection, subject, text)
+            sent = True
+        except CANNOT_TELL as error:
+            if not isinstance(error, requests.HTTPError):  # which may be about this one text
+                del working[name]
+            # Without its text: the address of a webhook is a secret.
+            log.warning("Alerts could not be told by %s: %s; see its connection", name, type(error).__name__)
+    return sent
+
+
+def _run_link(dag_id: str, run_id: str) -> str:
+    return f"/dags/{dag_id}/runs/{run_id}"
+
+
+def _text(message: str, link: str) -> str:
+    """What is told, with where to look if the page's address is known (Airflow's setting [api] base_url)."""
+    base = conf.get("api", "base_url", fallback="") or ""
+    return f"{message}\n{base.rstrip('/')}{link}" if base and link else message
 
 
 def _webhook(connection: Any, subject: str, text: str) -> None:
     headers = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
-    answer = requests.post(connection.host, json={"text": text}, headers=headers, timeout=TIMEOUT_S)
+    # Slack reads <...> as a mention or a link, and a text may have come from outside.
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    answer = requests.post(connection.host, json={"text": escaped}, headers=headers, timeout=TIMEOUT_S)
     answer.raise_for_status()
 
 
 def _mail(connection: Any, subject: str, text: str) -> None:
     extra = connection.extra_dejson
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = f"Palletflow: {subject}", extra["from"], ", ".join(extra["to"])
+    message["Subject"] = " ".join(f"Palletflow: {subject}".split())
+    message["From"], message["To"] = extra["from"], ", ".join(extra["to"])
     message.set_content(text)
     with smtplib.SMTP(connection.host, connection.port or 587, timeout=TIMEOUT_S) as server:
         if extra.get("starttls", True):
