@@ -113,7 +113,8 @@ CHANGES = """
 SELECT a.xact::text, a.id, a.consignment_id, o.id, o.source, o.source_key, a.kind, a.actor, a.source, a.at, a.changes,
        a.warnings
 FROM activity a JOIN consignments c ON c.id = a.consignment_id JOIN orders o ON o.id = c.order_id
-WHERE (a.xact, a.id) > (%(xact)s::text::xid8, %(id)s) AND a.xact < pg_snapshot_xmin(pg_current_snapshot())
+WHERE (a.xact, a.id) > (%(xact)s::text::xid8, %(id)s)
+  AND a.xact < (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + feed_offset())::text::xid8
 ORDER BY a.xact, a.id LIMIT %(most)s
 """
 
