@@ -20,6 +20,8 @@ class PalletflowPlugin(AirflowPlugin):
             "href": "/palletflow/desk/",
             "destination": "nav",
             "url_route": "order-desk",
+            "icon": "/palletflow/desk/static/pallet.svg",
+            "icon_dark_mode": "/palletflow/desk/static/pallet-light.svg",
             "nav_top_level": True,
         }
     ]

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -26,6 +26,7 @@ SAFE = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
+KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 # What a page says at its top after an action, by the word in its address: nobody else can put a text there.
 SAID = {
     "retried": "It is tried again now.",
@@ -46,10 +47,16 @@ SAID = {
 router = APIRouter(include_in_schema=False)
 
 
+@router.get("/static/{icon}.svg")
+def icon(icon: Literal["pallet", "pallet-light"]) -> Response:
+    """The pallet in Airflow's navigation, for its light and its dark look."""
+    return Response((HERE / "static" / f"{icon}.svg").read_bytes(), media_type="image/svg+xml", headers=KEPT)
+
+
 @router.get(f"/static/{STYLE_NAME}")
 def style() -> Response:
     """The one style sheet, under a name of its content."""
-    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "private, max-age=31536000, immutable"})
+    return Response(STYLE, media_type="text/css", headers=KEPT)
 
 
 def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
