@@ -7,8 +7,13 @@ from psycopg.rows import class_row
 
 from palletflow.store.connection import Connection
 
-# A photo of an order counts for all of its consignments.
-MISSING = """
+# Conditions on a search `w` of a consignment `c` of an order `o`. A photo of an order counts for all its consignments.
+LACKS_PHOTO = """
+w.state <> 'skipped' AND NOT w.found AND o.cancelled_at IS NULL
+AND NOT EXISTS (SELECT FROM documents d WHERE d.kind = 'PHOTO' AND d.order_id = c.order_id
+                AND coalesce(d.consignment_id, c.id) = c.id)
+"""
+MISSING = f"""
 SELECT c.id AS consignment_id, c.order_id, c.network, coalesce(c.tracking_number, '') AS tracking_number,
        c.consignment_number, o.reference, c.delivery_depot, w.begun_at AS seen_delivered_at, w.attempts,
        array(SELECT DISTINCT q.reason FROM quarantined_files q
@@ -16,12 +21,9 @@ SELECT c.id AS consignment_id, c.order_id, c.network, coalesce(c.tracking_number
 FROM photo_windows w
 JOIN consignments c ON c.id = w.consignment_id
 JOIN orders o ON o.id = c.order_id
-WHERE w.begun_at <= %(before)s AND w.state <> 'skipped' AND NOT w.found AND o.cancelled_at IS NULL
-  AND c.network = coalesce(%(network)s, c.network)
-  AND NOT EXISTS (SELECT FROM documents d WHERE d.kind = 'PHOTO' AND d.order_id = c.order_id
-                  AND coalesce(d.consignment_id, c.id) = c.id)
+WHERE w.begun_at <= %(before)s AND c.network = coalesce(%(network)s, c.network) AND {LACKS_PHOTO}
 ORDER BY w.begun_at, c.id
-"""
+"""  # noqa: S608 - names are our own constants
 
 
 class MissingPhoto(NamedTuple):

@@ -7,8 +7,16 @@ from psycopg.rows import class_row
 
 from palletflow.store.connection import Connection
 
+# Conditions on a consignment `c`. Where the delivery is ours too, the POD is our own driver's.
+WE_OWE_POD = "c.our_roles && ARRAY['requesting', 'collecting'] AND 'delivery' <> ALL (c.our_roles)"
 # A POD of an order counts for all of its consignments; one with the bytes of another document is linked to that.
-MISSING = """
+LACKS_POD = """
+NOT EXISTS (SELECT FROM documents d WHERE d.kind = 'POD' AND d.order_id = c.order_id
+            AND coalesce(d.consignment_id, c.id) = c.id)
+AND NOT EXISTS (SELECT FROM document_exchanges e WHERE e.consignment_id = c.id AND e.kind = 'POD'
+                AND e.direction = 'fetched' AND e.document_id IS NOT NULL)
+"""
+MISSING = f"""
 SELECT c.id AS consignment_id, c.order_id, c.network, coalesce(c.tracking_number, '') AS tracking_number,
        c.consignment_number, o.reference, c.delivery_depot, delivered.at AS delivered_at,
        array(SELECT e.reason FROM document_exchanges e
@@ -23,14 +31,9 @@ CROSS JOIN LATERAL (
         WHERE (t.consignment_id, t.direction, t.status) = (c.id, 'imported', 'DELIVERED'))) AS at
 ) delivered
 WHERE c.lifecycle_status = 'DELIVERED' AND c.network = coalesce(%(network)s, c.network)
-  AND c.our_roles && ARRAY['requesting', 'collecting'] AND 'delivery' <> ALL (c.our_roles)
-  AND delivered.at <= %(delivered_before)s
-  AND NOT EXISTS (SELECT FROM documents d WHERE d.kind = 'POD' AND d.order_id = c.order_id
-                  AND coalesce(d.consignment_id, c.id) = c.id)
-  AND NOT EXISTS (SELECT FROM document_exchanges e WHERE e.consignment_id = c.id AND e.kind = 'POD'
-                  AND e.direction = 'fetched' AND e.document_id IS NOT NULL)
+  AND {WE_OWE_POD} AND delivered.at <= %(delivered_before)s AND {LACKS_POD}
 ORDER BY delivered.at, c.id
-"""
+"""  # noqa: S608 - names are our own constants
 
 
 class MissingPod(NamedTuple):

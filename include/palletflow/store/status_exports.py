@@ -75,13 +75,16 @@ SELECT c.id, c.tracking_number, c.our_roles, c.requesting_depot, delivery.comple
                                               AND t.total_deliveries > 0))
            FROM tracking_events t
            WHERE t.consignment_id = c.id AND (t.direction = 'imported' OR t.sent_at IS NOT NULL)), '[]')
-FROM consignments c
+FROM (
+    SELECT c.id FROM stops s JOIN consignments c ON c.id = s.consignment_id
+    WHERE s.kind IN ('pickup', 'delivery') AND s.completed_at >= %(since)s AND c.network = %(network)s AND c.registered
+      AND CASE s.kind WHEN 'delivery' THEN 'delivery' = ANY (c.our_roles)
+               ELSE 'collecting' = ANY (c.our_roles) AND c.requesting_depot <> ALL (%(ours)s) END
+    GROUP BY c.id ORDER BY max(s.completed_at) DESC, c.id LIMIT %(most)s
+) ours
+JOIN consignments c USING (id)
 JOIN stops delivery ON delivery.consignment_id = c.id AND delivery.kind = 'delivery'
 JOIN stops pickup ON pickup.consignment_id = c.id AND pickup.kind = 'pickup'
-WHERE c.network = %(network)s AND c.registered
-  AND (delivery.completed_at >= %(since)s AND 'delivery' = ANY (c.our_roles)
-       OR pickup.completed_at >= %(since)s AND 'collecting' = ANY (c.our_roles)
-          AND c.requesting_depot <> ALL (%(ours)s))
 ORDER BY coalesce(delivery.completed_at, pickup.completed_at), c.id
 """
 
@@ -202,9 +205,15 @@ def answered(conn: Connection, sent: Sequence[int], refused: Mapping[int, str]) 
         conn.execute(REFUSED, (reason, id_))
 
 
-def delivered(conn: Connection, network: str, ours: Sequence[str], since: date) -> list[Delivered]:
-    """Consignments that we delivered since a day, or collected for other members, oldest first."""
+def delivered(
+    conn: Connection, network: str, ours: Sequence[str], since: date, most: int | None = None
+) -> list[Delivered]:
+    """Consignments that we delivered since a day, or collected for other members, oldest first.
+
+    `most`: only so many, those that were last.
+    """
     found = []
-    for *columns, known in conn.execute(COMPLIANCE, {"network": network, "ours": list(ours), "since": since}):
+    values = {"network": network, "ours": list(ours), "since": since, "most": most}
+    for *columns, known in conn.execute(COMPLIANCE, values):
         found.append(Delivered._make((*columns, [tuple(one) for one in known])))
     return found

@@ -26,15 +26,15 @@ class NonCompliant(NamedTuple):
     missing: list[str]
 
 
-def compliance(conn: Connection, plan: Deployment, since: date) -> list[NonCompliant]:
+def compliance(conn: Connection, plan: Deployment, since: date, most: int | None = None) -> list[NonCompliant]:
     """What we delivered since a day, or collected for other members, and did not tell in full; oldest first.
 
-    Raises FileFault when the template cannot be used.
+    `most`: only of so many consignments, those that were last. Raises FileFault when the template cannot be used.
     """
     section = preview(plan).template.sections["statuses"]
     ours = list(plan.network(NETWORK).depots)
     found = []
-    for one in status_exports.delivered(conn, NETWORK, ours, since):
+    for one in status_exports.delivered(conn, NETWORK, ours, since, most):
         missing = list(_missing(one, section, ours))
         at = one.delivered_at or one.collected_at
         if missing and at:

@@ -1,0 +1,111 @@
+"""What does not go on by itself, cause by cause: how much, since when, and what the network said.
+
+Each cause is a relation of store.need_relations. All are read through indexes that hold little more than what waits, or
+from a bounded time on, so that they answer at once however much the order store holds. What nobody can mend any more
+is taken off a list by a person: then the activity history has an entry SEEN_TO of its `subject`.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from psycopg.rows import class_row
+
+from palletflow.store.connection import Connection
+from palletflow.store.need_relations import RELATIONS
+
+SEEN_TO = "seen to"
+# For how long a delivery may lack a POD or photo, and goods a scan, before nobody looks for them any more.
+DELIVERIES, SCANS = timedelta(days=30), timedelta(days=14)
+# Work that is due and that nobody takes.
+OVERDUE = timedelta(minutes=15)
+# Counted and listed one by one only so far.
+MOST = 1000
+
+WAITS = """
+SELECT * FROM ({relation}) waits
+WHERE waits.network = ANY (%(networks)s) AND (%(subjects)s::text[] IS NULL OR waits.subject = ANY (%(subjects)s))
+  AND NOT EXISTS (SELECT FROM activity seen
+                  WHERE seen.subject = waits.subject AND seen.subject <> '' AND seen.kind = '{seen_to}')
+"""
+COUNT = """
+SELECT network, count(*), min(at) FROM ({waits} LIMIT {most} + 1) counted GROUP BY network ORDER BY network
+"""
+ENTRIES = "{waits} ORDER BY at, subject LIMIT %(most)s"
+
+
+class Asked(NamedTuple):
+    """What is asked for. `pods_of`: networks that have PODs to fetch; `statuses_of`: networks that tell us statuses.
+
+    Hours are those of the deployment's `desk`.
+    """
+
+    networks: Sequence[str]
+    now: datetime
+    today: date
+    pod_missing_h: int
+    photo_missing_h: int
+    unscanned_until: date
+    pods_of: Sequence[str]
+    statuses_of: Sequence[str]
+
+    def values(self) -> dict[str, Any]:
+        """For the relations."""
+        return {
+            "networks": list(self.networks),
+            "pods_of": list(self.pods_of),
+            "statuses_of": list(self.statuses_of),
+            "now": self.now,
+            "since": self.now - SCANS,
+            "overdue_before": self.now - OVERDUE,
+            "deliveries_from": self.now - DELIVERIES,
+            "pods_before": self.now - timedelta(hours=self.pod_missing_h),
+            "photos_before": self.now - timedelta(hours=self.photo_missing_h),
+            "scans_from": self.today - SCANS,
+            "unscanned_until": self.unscanned_until,
+        }
+
+
+class Counted(NamedTuple):
+    """How much of a cause a network has, and since when. MOST at most are counted over all networks."""
+
+    network: str
+    count: int
+    oldest: datetime | None
+
+
+class Entry(NamedTuple):
+    """One thing that waits for a person, since `at`.
+
+    `name`: a number or key people know it by; `said`: why, in the network's own words where it said anything;
+    `subject`: what it is called in the activity history. Without a consignment it belongs to none that we hold.
+    """
+
+    network: str
+    consignment_id: int | None
+    order_id: int | None
+    name: str
+    reference: str | None
+    at: datetime
+    said: str
+    subject: str
+
+
+def counts(conn: Connection, cause: str, asked: Asked) -> list[Counted]:
+    """How much there is of a cause (one of RELATIONS), by network."""
+    statement = COUNT.format(waits=_waits(cause), most=MOST)
+    values = {**asked.values(), "subjects": None}
+    return [Counted(*row) for row in conn.execute(statement.encode(), values, prepare=False)]
+
+
+def entries(
+    conn: Connection, cause: str, asked: Asked, *, subjects: Sequence[str] | None = None, most: int
+) -> list[Entry]:
+    """The entries of a cause, the oldest first; `subjects`: only these."""
+    values = {**asked.values(), "subjects": None if subjects is None else list(subjects), "most": most}
+    with conn.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(ENTRIES.format(waits=_waits(cause)).encode(), values, prepare=False).fetchall()
+
+
+def _waits(cause: str) -> str:
+    return WAITS.format(relation=RELATIONS[cause], seen_to=SEEN_TO)
