@@ -1,10 +1,12 @@
 """The task that imports files: what it takes from the deployment file and from a person."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from airflow.sdk import DAG, CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowSkipException
 from psycopg.conninfo import conninfo_to_dict
 
@@ -17,6 +19,7 @@ CONTENT = (
     "deliveryPhoneNumber,palletType,numberOfPallets,weight\n"
     "SO-1,ACME,13/07/2026,Receiver Ltd,2 High Street,Leeds,LS1 1AA,01632 960001,F,2,850\n"
 )
+BEGAN = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -34,8 +37,9 @@ def house(tmp_path, monkeypatch, dsn):
 
 def run(place, **params):
     task = FilesOperator(task_id=f"import_from_{place}", network="palletforce", place=place)
-    dag_run = SimpleNamespace(dag_id="palletforce_files", run_id="manual__1", run_type="manual")
-    return task.execute({"params": {"path": None, "kind": None, **params}, "dag_run": dag_run})
+    dag = DAG("palletforce_files", schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"))
+    dag_run = SimpleNamespace(dag_id=dag.dag_id, run_id="manual__1", run_type="manual", start_date=BEGAN)
+    return task.execute({"params": {"path": None, "kind": None, **params}, "dag": dag, "dag_run": dag_run})
 
 
 @pytest.mark.rule("PF-8.1-9")
@@ -46,6 +50,8 @@ def test_the_watched_folder_is_made_looked_into_and_told_of(house, fetch, monkey
     (house / "empty.csv").write_text("")
     assert run(FOLDER) == {"DONE": 1, "REJECTED": 1}
     assert fetch("SELECT run, party FROM inbound_batches") == [("palletforce_files manual__1", "orders.csv")]
+    kept = fetch("SELECT network, stream, party, next_due_at FROM poll_runs WHERE succeeded_at > %s", BEGAN)
+    assert kept == [("palletforce", "files", "folder", BEGAN.replace(minute=35))]
 
 
 def test_a_person_names_a_file_and_its_kind(house):

@@ -8,11 +8,12 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
-from palletflow import deployment
+from palletflow import deployment, syncs
 from palletflow.airflow import order_store, runs
 from palletflow.deployment import NetworkDeployment
 from palletflow.discovery import network_part
 from palletflow.intake.file_drops import Drop, Finished, FolderDrop, Importer
+from palletflow.store import syncs as stored_syncs
 from palletflow.store.files import PARTIAL, REJECTED
 
 FOLDER, SFTP = "folder", "sftp"
@@ -64,7 +65,12 @@ class FilesOperator(BaseOperator):
                 finished = importer.import_one(drop, drop.asked(asked), kind)
                 self.report(finished)
                 return {finished.outcome: 1}
-            return importer.import_all(drop, self.report)
+            outcomes = importer.import_all(drop, self.report)
+            if due_at := runs.next_due_at(context):
+                stored_syncs.succeeded(
+                    conn, self.network, syncs.FILES, self.place, at=datetime.now(UTC), next_due_at=due_at
+                )
+            return outcomes
 
     @contextmanager
     def _opened(self, ours: NetworkDeployment, asked: str | None) -> Iterator[Drop]:

@@ -110,6 +110,7 @@ class Poller:
             actor="tester",
             report=self.lines.append,
             begun=begun,
+            next_due_at=None if asked else self.now + timedelta(minutes=3),
         )
 
     def fetch(self, wanted: str, depot: str = "PGD302") -> Counts:

@@ -13,7 +13,7 @@ from palletflow.intake.flow import Intake
 from palletflow.networks.nexus.errors import NexusAuthError, NexusServerError
 from palletflow.networks.nexus.mapper import preview
 from palletflow.networks.nexus.poll import windows
-from palletflow.store import movements, quarantine
+from palletflow.store import movements, quarantine, syncs
 from palletflow.store.connection import connect
 from palletflow.store.imports import Batch
 
@@ -319,6 +319,9 @@ def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_ones_and_the_w
 
     first = poller()
 
+    kept = syncs.one(poller.conn, "nexus", "orders", poller.connection("PGD302"))
+    assert kept.read_to is None
+    assert kept.lag > timedelta(0)
     assert 0 < first.created < 40
     assert first.left == 40 - first.created
     assert fetch("SELECT count(*) FROM watermarks") == [(0,)]
@@ -328,6 +331,9 @@ def test_a_poll_that_runs_out_of_time_leaves_the_rest_to_the_next_ones_and_the_w
         assert polls < 20
     assert fetch("SELECT count(*), count(DISTINCT tracking_number) FROM consignments") == [(40, 40)]
     assert fetch("SELECT count(*) FROM watermarks") == [(1,)]
+    kept = syncs.one(poller.conn, "nexus", "orders", poller.connection("PGD302"))
+    assert kept.read_to < kept.succeeded_at < kept.next_due_at
+    assert kept.lag == timedelta(0)
 
 
 # Back-fill
@@ -340,7 +346,10 @@ WEEK = (datetime(2026, 7, 3, 23, tzinfo=UTC), datetime(2026, 7, 10, 23, tzinfo=U
 def test_a_back_fill_reads_the_days_asked_for_and_leaves_the_watermark(poller, nexus_sim, fetch):
     poller.now = NOW - 3 * DAY
     poller()
-    mark, asked = fetch("SELECT high FROM watermarks"), poller.asked
+    mark, kept, asked = fetch("SELECT high FROM watermarks"), syncs.listed(poller.conn), poller.asked
+    assert [sync[:4] for sync in kept.values()] == [
+        (poller.now, poller.now, poller.now + timedelta(minutes=3), timedelta(0))
+    ]
     poller.now = NOW + HOUR
     nexus_sim.add_many(count=3, **{"from": (NOW - 5 * DAY).isoformat(), "to": (NOW - 4 * DAY).isoformat()})
     nexus_sim.add(at=(NOW - 12 * DAY).isoformat())
@@ -349,7 +358,7 @@ def test_a_back_fill_reads_the_days_asked_for_and_leaves_the_watermark(poller, n
 
     assert polled.created == 3
     assert windows_asked(nexus_sim, asked)[0] == ("created", "2026-07-04", "2026-07-10")
-    assert fetch("SELECT high FROM watermarks") == mark
+    assert (fetch("SELECT high FROM watermarks"), syncs.listed(poller.conn)) == (mark, kept)
 
 
 @pytest.mark.rule("NX-7-2")

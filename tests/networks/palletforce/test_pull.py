@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from palletflow.network_errors import AuthFailed, Unstable
+from palletflow.network_errors import AuthFailed, UnknownOutcome, Unstable
 from palletflow.networks.palletforce.pull import windows
+from palletflow.store import syncs
 
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -145,6 +146,25 @@ def test_an_asked_window_leaves_the_watermark_alone(simulator, pull, fetch):
 
     assert counts.created == 3
     assert fetch("SELECT high FROM watermarks") == [(NOW,)]
+    kept = syncs.one(pull.conn, "palletforce", "depot_pull", "900")
+    assert kept[:4] == (NOW, NOW, NOW + timedelta(minutes=30), timedelta(0))
+    assert list(syncs.listed(pull.conn)) == [("palletforce", "depot_pull", "900")]
+
+
+def test_a_pull_that_fails_keeps_how_far_it_came_and_is_not_over(simulator, pull):
+    pull.now = NOW - 48 * HOUR
+    pull("900")
+    pull.now = NOW
+    # The second window has a second page.
+    simulator.create(depot="900", count=150, **{"from": (NOW - 20 * HOUR).isoformat(), "to": (NOW - HOUR).isoformat()})
+    simulator.fault("page_fails", operation="DownloadManifest", count=100)
+
+    with pytest.raises(UnknownOutcome):
+        pull("900")
+
+    kept = syncs.one(pull.conn, "palletforce", "depot_pull", "900")
+    assert kept.read_to == NOW - 24 * HOUR - timedelta(minutes=15)
+    assert kept.next_due_at == NOW - 48 * HOUR + timedelta(minutes=30)
 
 
 def test_an_older_reading_never_overwrites_a_newer_one(simulator, pull, fetch):

@@ -12,7 +12,7 @@ import pytest
 from palletflow.network_errors import AuthFailed, NotFound, UnknownOutcome
 from palletflow.networks.palletforce.mapper import Mapper
 from palletflow.networks.palletforce.status_import import StatusImport
-from palletflow.store import movements, tracking
+from palletflow.store import movements, syncs, tracking
 from palletflow.store.connection import connect
 
 PROJECT = Path(__file__).parents[3]
@@ -83,7 +83,9 @@ class Freight:
 
     def poll(self, depot: str | None = None, **extra):
         self.at += timedelta(minutes=30)
-        return self.importer(depot, **extra).poll(depot or self.depot, OURS, polled_before=self.at)
+        return self.importer(depot, **extra).poll(
+            depot or self.depot, OURS, polled_before=self.at, next_due_at=self.at + timedelta(minutes=30)
+        )
 
     def rows(self, query: str, *values):
         return self.conn.execute(query, values or (self.id,)).fetchall()
@@ -532,6 +534,8 @@ def test_the_mode_depot_asks_for_a_window_and_goes_on_from_its_end(freight, fetc
         }
     ]
     assert fetch("SELECT high FROM watermarks WHERE stream = 'depot_statuses'") == [(freight.at,)]
+    kept = syncs.one(freight.conn, "palletforce", "depot_statuses", "901")
+    assert kept[:3] == (freight.at, freight.at, freight.at + timedelta(minutes=30))
 
     freight.at = at(1.5)
     assert freight.poll(tracking_mode="depot").events == 1

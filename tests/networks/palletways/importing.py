@@ -92,7 +92,16 @@ class House:
     def entered(self, depot: str = "123") -> Entered:
         """Imports what was entered at a depot, as the operator does."""
         way = self.reach(self.conn, depot)
-        return import_entered(self.conn, way, self.plan, depot, clock=lambda: self.now, run="test", actor="daily")
+        return import_entered(
+            self.conn,
+            way,
+            self.plan,
+            depot,
+            clock=lambda: self.now,
+            run="test",
+            actor="daily",
+            next_due_at=self.now + timedelta(days=1),
+        )
 
     def work(self) -> dict[str, int]:
         """Runs the real queue until no look-up is due; what became of them."""

@@ -9,7 +9,7 @@ from tests.networks.palletways.simulated import START
 from palletflow.network_errors import NetworkError
 from palletflow.networks.palletways.entered import Entered
 from palletflow.networks.palletways.tree import text
-from palletflow.store import quarantine
+from palletflow.store import quarantine, syncs
 from palletflow.store.connection import connect
 from palletflow.work.minute_budget import MinuteBudget
 
@@ -103,6 +103,15 @@ def test_what_was_missed_one_day_comes_the_next(house, palletways_sim, fetch):
     palletways_sim.advance(DAY)
     assert house.entered().created == 1
     assert fetch("SELECT tracking_number FROM consignments") == [(number,)]
+
+
+def test_it_keeps_when_it_was_done_until_the_connection_asks_for_it_no_more(house):
+    house.entered()
+    kept = syncs.one(house.conn, "palletways", "entered", "123")
+    assert kept[:3] == (None, house.now, house.now + timedelta(days=1))
+    house.settle(import_cons_entered=False)
+    house.entered()
+    assert syncs.one(house.conn, "palletways", "entered", "123") is None
 
 
 @pytest.mark.rule("PW-2.4-2", "PW-3-2")

@@ -472,14 +472,13 @@ def test_what_two_depots_see_is_asked_for_once(yard):
 
 @pytest.mark.rule("PW-4.3-5")
 def test_every_run_keeps_when_it_ended_when_the_next_is_due_and_its_lag(yard):
-    yard.extra = {"delta_minutes": 7}
     yard.poll()
     yard.later(minutes=5)
 
     yard.poll()
 
     run = syncs.one(yard.conn, "palletways", "notes", "123")
-    assert run == (yard.now, yard.now, yard.now + timedelta(minutes=7), timedelta(0))
+    assert run[:4] == (yard.now, yard.now, yard.now + timedelta(minutes=5), timedelta(0))
     assert syncs.one(yard.conn, "palletways", "notes", "124") is None
 
 

@@ -164,6 +164,7 @@ class Yard:
             run="test",
             actor="tester",
             report=self.lines.append,
+            next_due_at=None if asked else self.now + timedelta(minutes=5),
         )
 
     def calls(self, after: int = 0) -> list[str]:

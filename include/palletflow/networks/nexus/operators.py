@@ -81,6 +81,7 @@ class NexusPollOperator(BaseOperator):
                 report=self.log.info,
                 # A repeated try goes on where the one before was interrupted.
                 begun=context["dag_run"].start_date,
+                next_due_at=runs.next_due_at(context),
             )._asdict()
 
 

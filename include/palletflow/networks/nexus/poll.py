@@ -16,7 +16,7 @@ from palletflow.network_errors import NetworkError, UnknownOutcome
 from palletflow.networks.nexus.consignment_import import OF_ONE, ConsignmentImport, Whole
 from palletflow.networks.nexus.record import Summary
 from palletflow.networks.nexus.work import DOCUMENT_FETCH, NETWORK, Access
-from palletflow.store import customers, listed_records, tracking, watermarks
+from palletflow.store import customers, listed_records, syncs, tracking, watermarks
 from palletflow.store.connection import Connection
 from palletflow.store.imports import Batch
 from palletflow.store.listed_records import Listed
@@ -84,17 +84,19 @@ def poll(
     actor: str,
     report: Callable[[str], None],
     begun: datetime | None = None,
+    next_due_at: datetime | None = None,
 ) -> Polled:
     """Reads what is due since the watermark of a connection, which moves when nothing was left over [NX-7-7].
 
     `asked`: days to read anew, whatever is known of them and however long it takes; the watermark stays [NX-7-2]. What
-    was read since `begun`, when the run began, is not read again by a repeated try. Each consignment stays stored once
-    it is. Raises NetworkError, psycopg.Error.
+    was read since `begun`, when the run began, is not read again by a repeated try. `next_due_at`: when the clock
+    starts the next poll, None for one out of turn. Each consignment stays stored once it is. Raises NetworkError,
+    psycopg.Error.
     """
     customers.sync(conn, plan.customer_names(), plan.account_rows())
     batch = Batch(NETWORK, STREAM, connection, run, actor, clock())
     polling = _Poll(conn, access, plan, ConsignmentImport(conn, access, plan, batch, clock), asked, clock, begun)
-    polled = polling.run(connection)
+    polled = polling.run(connection, next_due_at)
     report(f"{connection}: {polled.line()}")
     for warning, count in sorted(polling.taking.warnings.items()):
         report(f"{warning} ({count} times)" if count > 1 else warning)
@@ -132,7 +134,7 @@ class _Poll:
         self._waiting: list[_Row] = []
         self._read = self._failed = self._left = self._in_a_row = 0
 
-    def run(self, connection: str) -> Polled:
+    def run(self, connection: str, next_due_at: datetime | None) -> Polled:
         """All of it, in the order of the contract."""
         for filters in self._queries(connection):
             for page in self._client.listed(filters):
@@ -141,7 +143,13 @@ class _Poll:
         if self._asked is None:
             self._take_open(connection)
             if not self._left:
-                watermarks.move(self._conn, NETWORK, STREAM, connection, self._midnight(self._today))
+                with self._conn.transaction():
+                    watermarks.move(self._conn, NETWORK, STREAM, connection, self._midnight(self._today))
+                    syncs.is_read_to(self._conn, NETWORK, STREAM, connection, self._started)
+        if next_due_at:
+            ended = self._clock()
+            lag = ended - self._complete_to(connection) if self._left else timedelta(0)
+            syncs.succeeded(self._conn, NETWORK, STREAM, connection, at=ended, next_due_at=next_due_at, lag=lag)
         counts = self.taking.counts
         return Polled(
             listed=len(self._seen),
@@ -151,6 +159,11 @@ class _Poll:
             failed=self._failed,
             left=self._left,
         )
+
+    def _complete_to(self, connection: str) -> datetime:
+        """When the last poll began that left nothing over; before the first one, when this one did."""
+        last = syncs.one(self._conn, NETWORK, STREAM, connection)
+        return last.read_to if last and last.read_to else self._started
 
     # Which days
 

@@ -81,6 +81,7 @@ class PalletforceImportOperator(PalletforceOperator):
                 run=runs.name(context),
                 actor=runs.actor(context),
                 report=self.report,
+                next_due_at=runs.next_due_at(context),
             )._asdict()
 
     def report(self, pulled: Pulled) -> None:
@@ -141,7 +142,7 @@ class PalletforceStatusesOperator(PalletforceOperator):
             else:
                 # A repeated try goes on where the one before was interrupted.
                 began = context["dag_run"].start_date or datetime.now(UTC)
-                counts = importer.poll(self.depot, ours, polled_before=began)
+                counts = importer.poll(self.depot, ours, polled_before=began, next_due_at=runs.next_due_at(context))
         self.log.info("Depot %s: %s", self.depot, ", ".join(f"{n} {name}" for name, n in counts._asdict().items()))
         for warning, count in sorted(importer.warnings.items()):
             self.log.warning("%s (%d times)", warning, count)

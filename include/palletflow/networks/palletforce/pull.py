@@ -8,7 +8,7 @@ from palletflow.deployment import Deployment
 from palletflow.intake.flow import Intake
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper
-from palletflow.store import customers, watermarks
+from palletflow.store import customers, syncs, watermarks
 from palletflow.store.connection import Connection
 from palletflow.store.imports import NO_RECORDS, Batch, Counts
 
@@ -65,11 +65,13 @@ def pull_depot(
     run: str,
     actor: str,
     report: Callable[[Pulled], None],
+    next_due_at: datetime | None = None,
 ) -> Counts:
     """Pulls a depot window by window; each window is stored with its watermark in one transaction.
 
-    `asked`: a window to read once more, which leaves the watermark alone; None reads what is due. What a failure
-    leaves behind is whole windows. Raises NetworkError, psycopg.Error.
+    `asked`: a window to read once more, which leaves the watermark alone; None reads what is due. `next_due_at`: when
+    the clock starts the next pull, None for one out of turn. What a failure leaves behind is whole windows. Raises
+    NetworkError, psycopg.Error.
     """
     now = clock()
     customers.sync(conn, deployment.customer_names(), deployment.account_rows())
@@ -89,7 +91,11 @@ def pull_depot(
             pages += 1
         batch = Batch(NETWORK, STREAM, depot, run, actor, read_at, window, pages, moves_watermark=asked is None)
         counts = intake.store(batch)
+        if asked is None:
+            syncs.is_read_to(conn, NETWORK, STREAM, depot, window[1])
         report(Pulled(depot, window, pages, counts, dict(intake.warnings), (clock() - window[1]).total_seconds()))
         intake.discard()
         total = total.plus(counts)
+    if next_due_at:
+        syncs.succeeded(conn, NETWORK, STREAM, depot, at=clock(), next_due_at=next_due_at)
     return total

@@ -18,7 +18,7 @@ from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.networks.palletforce.pull import windows
 from palletflow.networks.palletforce.statuses import Rules
 from palletflow.orders.tracking import Event
-from palletflow.store import activity, barcodes, tracking, watermarks, whereabouts
+from palletflow.store import activity, barcodes, syncs, tracking, watermarks, whereabouts
 from palletflow.store.connection import Connection
 from palletflow.store.tracking import Due, Tracked
 
@@ -56,11 +56,14 @@ class StatusImport:
         self._counts: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
 
-    def poll(self, depot: str, ours: Sequence[str], polled_before: datetime) -> Imported:
+    def poll(
+        self, depot: str, ours: Sequence[str], polled_before: datetime, next_due_at: datetime | None = None
+    ) -> Imported:
         """Asks for every consignment of a depot whose turn it is, or for the depot's window in mode `depot`.
 
         `ours`: all depots of ours. Those asked for since `polled_before` are left out, so that a repeated run goes on
-        where it was interrupted. Raises NetworkError, psycopg.Error; what was stored until then stays.
+        where it was interrupted. `next_due_at`: when the clock starts the next run, None for one out of turn. Raises
+        NetworkError, psycopg.Error; what was stored until then stays.
         """
         if self._client.settings.tracking_mode == "depot":
             self._poll_windows(depot)
@@ -79,6 +82,8 @@ class StatusImport:
                 ),
                 depot,
             )
+        if next_due_at:
+            syncs.succeeded(self._conn, NETWORK, STREAM, depot, at=self._clock(), next_due_at=next_due_at)
         return self.imported()
 
     def one(self, tracking_number: str, depot: str) -> Imported:
@@ -234,7 +239,9 @@ class StatusImport:
                 of.setdefault(str(number or "").strip(), []).append(element)
             for due in tracking.holders(self._conn, NETWORK, of):
                 self.store(due, of[due.tracking_number], read_at, depot)
-            watermarks.move(self._conn, NETWORK, STREAM, depot, window[1])
+            with self._conn.transaction():
+                watermarks.move(self._conn, NETWORK, STREAM, depot, window[1])
+                syncs.is_read_to(self._conn, NETWORK, STREAM, depot, window[1])
 
 
 def _without_time(held: list[Event], timed: list[Event]) -> Iterator[Event]:

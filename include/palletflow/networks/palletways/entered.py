@@ -11,7 +11,7 @@ from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.record import entered_id
 from palletflow.networks.palletways.settings import IMPORT
 from palletflow.networks.palletways.work import NETWORK, Access
-from palletflow.store import customers, tracking
+from palletflow.store import customers, syncs, tracking
 from palletflow.store.connection import Connection
 from palletflow.store.imports import NO_RECORDS, Batch
 
@@ -47,15 +47,18 @@ def import_entered(
     clock: Callable[[], datetime],
     run: str,
     actor: str,
+    next_due_at: datetime | None = None,
 ) -> Entered:
     """Imports what was entered today and yesterday at one depot, as far as we do not hold it [PW-7.2-4].
 
-    Nothing is asked unless the connection lists `import` and has `import_cons_entered`. Each consignment stays stored
-    once it is. Raises NetworkError: of the connection at once, of single consignments when all others are done.
+    Nothing is asked unless the connection lists `import` and has `import_cons_entered`. `next_due_at`: when the clock
+    starts the next import, None for one out of turn. Each consignment stays stored once it is. Raises NetworkError: of
+    the connection at once, of single consignments when all others are done.
     """
     client = access.client.in_background()
     settings = client.settings
     if not (settings.import_cons_entered and settings.can(IMPORT)):
+        syncs.forget(conn, NETWORK, STREAM, depot)
         return Entered(0, 0, 0, *NO_RECORDS[1:])
     listed, waiting = _listed(client, clock())
     known = {due.tracking_number for due in tracking.holders(conn, NETWORK, listed)}
@@ -81,6 +84,8 @@ def import_entered(
             counts = counts.plus(fetch.take_in(conn, access.mapper, record, batch))
     if failures:
         raise failures[0]
+    if next_due_at:
+        syncs.succeeded(conn, NETWORK, STREAM, depot, at=clock(), next_due_at=next_due_at)
     return Entered(len(listed), waiting, len(known), *counts[1:])
 
 

@@ -93,6 +93,7 @@ class PalletwaysPollOperator(PalletwaysOperator):
                 run=runs.name(context),
                 actor=runs.actor(context),
                 report=self.log.info,
+                next_due_at=runs.next_due_at(context),
             )._asdict()
 
 
@@ -104,9 +105,7 @@ class PalletwaysEnteredOperator(PalletwaysOperator):
         from palletflow.networks.palletways.entered import import_entered
 
         with self.opened() as task:
-            if not task.access.client.settings.import_cons_entered:
-                raise AirflowSkipException(f"import_cons_entered is off in the connection of depot {self.depot}")
-            return import_entered(
+            entered = import_entered(
                 task.conn,
                 task.access,
                 task.plan,
@@ -114,7 +113,11 @@ class PalletwaysEnteredOperator(PalletwaysOperator):
                 clock=_now,
                 run=runs.name(context),
                 actor=runs.actor(context),
-            )._asdict()
+                next_due_at=runs.next_due_at(context),
+            )
+            if not task.access.client.settings.import_cons_entered:
+                raise AirflowSkipException(f"import_cons_entered is off in the connection of depot {self.depot}")
+            return entered._asdict()
 
 
 class PalletwaysFetchOperator(PalletwaysOperator):

@@ -70,11 +70,13 @@ def poll(
     run: str,
     actor: str,
     report: Callable[[str], None],
+    next_due_at: datetime | None = None,
 ) -> Polled:
     """Reads what is due for a depot, through its key.
 
     `asked`: the notes of that time are read instead, and the status of every consignment they name; watermark and
-    schedule stay. Each consignment stays stored once it is. Raises NetworkError, psycopg.Error.
+    schedule stay. `next_due_at`: when the clock starts the next poll, None for one out of turn. Each consignment stays
+    stored once it is. Raises NetworkError, psycopg.Error.
     """
     parking = Parking(conn, access.mapper, depot, run, actor)
     polling = _Poll(conn, access, plan, depot, clock, actor, parking)
@@ -83,7 +85,7 @@ def poll(
     elif asked:
         polling.back_read(*asked)
     else:
-        polling.run()
+        polling.run(next_due_at)
     polled = polling.polled()
     report(f"{depot}: {polled.line()}")
     for warning, count in sorted(polling.warnings.items()):
@@ -130,23 +132,17 @@ class _Poll:
         self._counts["parked"] = self._parking.count
         return Polled(*(self._counts[name] for name in Polled._fields))
 
-    def run(self) -> None:
+    def run(self, next_due_at: datetime | None) -> None:
         """The feed first, then whom it names, then whose turn it is."""
         photo_download.note_start(self._conn, self._settings, self._started)
         self._read_feed()
         self._follow(self._access.client, network_notes.hinted(self._conn, NETWORK, self._depot))
         self._sweep()
         self._give_up()
-        ended = self._clock()
-        syncs.succeeded(
-            self._conn,
-            NETWORK,
-            STREAM,
-            self._depot,
-            at=ended,
-            next_due_at=self._started + timedelta(minutes=self._settings.delta_minutes),
-            lag=ended - (self._waits_since or ended),
-        )
+        if next_due_at:
+            ended = self._clock()
+            lag = ended - (self._waits_since or ended)
+            syncs.succeeded(self._conn, NETWORK, STREAM, self._depot, at=ended, next_due_at=next_due_at, lag=lag)
 
     def back_read(self, start: datetime, end: datetime) -> None:
         """Reads the notes of a time anew and asks for all of ours that they name, however long it takes."""

@@ -59,7 +59,6 @@ class Settings:
     answer_timeout_s: float = 120
     status_methods: tuple[str, ...] = STATUS_METHODS
     completed_codes: tuple[int, ...] = (900,)
-    delta_minutes: float = 5
     sweep_near_minutes: float = 15
     sweep_far_minutes: float = 240
     photo_methods: tuple[str, ...] = PHOTO_METHODS
@@ -218,7 +217,6 @@ READERS: Mapping[str, connection_settings.Reader] = {
     "answer_timeout_s": number(0.1, 600),
     "status_methods": _methods(STATUS_METHODS),
     "completed_codes": _codes,
-    "delta_minutes": number(1, 1440),
     "sweep_near_minutes": number(1, 1440),
     "sweep_far_minutes": number(1, 10_080),
     "photo_methods": _methods(PHOTO_METHODS),
