@@ -13,6 +13,8 @@ hundred work items are parked, 3,000 records are in quarantine. Ids begin at 1 a
 follows from the count and the moment of the call alone; seed_rows.py says what it is.
 """
 
+import contextlib
+import signal
 import sys
 import threading
 import time
@@ -71,7 +73,7 @@ def seed(dsn: str, count: int = MILLION, report: Report = print, now: datetime |
         conn.execute(seed_rows.PREPARE)
         values: dict[str, object] = {**seed_rows.NAMES, "count": count, "now": now or datetime.now(UTC)}
         ClientCursor(conn).execute(seed_rows.CUSTOMERS.encode(), values)
-        known = dict(conn.execute("SELECT code, id FROM customers ORDER BY id").fetchall())
+        known: dict[str, int] = dict(conn.execute("SELECT code, id FROM customers ORDER BY id").fetchall())
         values["network_customers"] = [known.pop(code) for code in NETWORK_CUSTOMERS]
         values["customers"] = list(known.values())
         report(f"drawn in {timed(lambda: _draw(conn, values)):.0f} s")
@@ -149,7 +151,8 @@ def main() -> None:
         return
     folder = Path(words[0])
     folder.mkdir(parents=True, exist_ok=True)
-    with EmbeddedPostgres(folder, durable=False) as server:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), EmbeddedPostgres(folder, durable=False) as server:
         try:
             seed(server.dsn("palletflow"), count, report)
         except NotEmpty:
