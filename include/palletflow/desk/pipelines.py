@@ -5,9 +5,13 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 
+class CannotStart(LookupError):
+    """A run cannot be started; the text tells a person why and what to do."""
+
+
 class Pipeline(NamedTuple):
-    """A DAG. `next_run_at`: None when it has no schedule or is paused. `last_state`: of its newest run, "" before the
-    first; `last_run_at`: when that began."""
+    """A DAG. `next_run_at`: None when it has no schedule or is paused. `last_state`: of its newest run of the last
+    days, "" when there is none; `last_run_at`: when that began."""
 
     dag_id: str
     paused: bool
@@ -23,4 +27,4 @@ class Pipelines(Protocol):
         """Every pipeline by its DAG id."""
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], by: str) -> str:
-        """Starts a run for a person; its run id. Raises LookupError when there is no such DAG."""
+        """Starts a run for a person; its run id. Raises CannotStart."""

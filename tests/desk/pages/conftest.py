@@ -21,7 +21,7 @@ from tests.desk.desk_orders import DEPLOYMENT
 from palletflow.desk.gate import Caller
 from palletflow.desk.pages.app import create_pages
 from palletflow.desk.pages.forms import FIELD, FormTokens
-from palletflow.desk.pipelines import Pipeline
+from palletflow.desk.pipelines import CannotStart, Pipeline
 from palletflow.store.connection import Connection, connect
 
 BASE = "/palletflow/desk"
@@ -61,7 +61,7 @@ class RecordedPipelines:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], by: str) -> str:
         if dag_id not in self.held:
-            raise LookupError(dag_id)
+            raise CannotStart(f"Airflow has no pipeline {dag_id}.")
         self.runs.append(Triggered(dag_id, dict(conf), by))
         return f"manual__{len(self.runs)}"
 
