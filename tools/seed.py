@@ -65,7 +65,7 @@ def seed(dsn: str, count: int = MILLION, report: Report = print, now: datetime |
     """Migrates the order store and fills it; `report` gets a line for each step. Raises NotEmpty."""
     migrate.upgrade(dsn)
     with connect(dsn) as conn:
-        if conn.execute("SELECT FROM orders LIMIT 1").fetchone():
+        if conn.execute("SELECT FROM orders LIMIT 1").fetchone() is not None:
             raise NotEmpty("This order store has orders already; seed an empty one.")
         plan = deployment.load(PROJECT / "include" / "deployment.yaml")
         customers.sync(conn, plan.customer_names(), plan.account_rows())
