@@ -1,8 +1,9 @@
 """Sends quarantined records through the import flow again, in their corrected form where there is one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Protocol
 
 from palletflow.deployment import Deployment
 from palletflow.intake.file_kinds import FileKinds
@@ -16,18 +17,36 @@ from palletflow.store.quarantine import Quarantined
 STREAM = "replay"
 
 
+class ReplayTranslator(Translator, Protocol):
+    """A network's mapper, and what a replay has to know of its records.
+
+    `keeps_given`: what callers gave of orders of our own stays, as in the network's own import (store.imports.Batch).
+    `only_read`: streams and reason codes of records that are no orders, with why they cannot be replayed.
+    """
+
+    @property
+    def keeps_given(self) -> bool: ...
+    @property
+    def only_read(self) -> Mapping[str, str]: ...
+
+
+def why_not(translator: ReplayTranslator, stream: str, reason_code: str) -> str:
+    """Why a record cannot be replayed, "" when it can."""
+    return translator.only_read.get(stream) or translator.only_read.get(reason_code, "")
+
+
 def replay(
     conn: Connection,
     records: Sequence[Quarantined],
     deployment: Deployment,
-    translator: Callable[[str, str], Translator],
+    translator: Callable[[str, str], ReplayTranslator],
     kinds: Callable[[str], FileKinds],
     *,
     now: datetime,
     run: str,
     actor: str,
 ) -> Counts:
-    """Replays records; what is still wrong stays in quarantine with its new reason.
+    """Replays records; what is still wrong stays in quarantine with its new reason, and what is no order as it is.
 
     `translator` gives the mapper for a network and the depot a record came through, `kinds` the kinds of files of a
     network. One transaction for each depot or file, so that what was replayed stays replayed if a later one fails.
@@ -45,11 +64,12 @@ def replay(
     return total
 
 
-def _replay_records(conn: Connection, translator: Translator, records: list[Quarantined], batch: Batch) -> Counts:
+def _replay_records(conn: Connection, translator: ReplayTranslator, records: list[Quarantined], batch: Batch) -> Counts:
     intake = Intake(conn, batch.network, translator)
-    for record in records:
+    orders = [record for record in records if not why_not(translator, record.stream, record.reason_code)]
+    for record in orders:
         intake.replay(record.id, record.corrected or record.raw, record.read_at)
-    return intake.store(batch)
+    return intake.store(batch._replace(keeps_given=translator.keeps_given)) if orders else NO_RECORDS
 
 
 def _origin(record: Quarantined) -> tuple[str, str, int]:

@@ -5,6 +5,7 @@ such as the account of a customer nobody has entered, it stays in: each of them 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -56,7 +57,8 @@ FROM ({PARKED}) held GROUP BY cause, network, kind ORDER BY count(*) DESC, cause
 WORK_IDS = f"SELECT id FROM ({PARKED}) held WHERE cause = %(cause)s ORDER BY id"  # noqa: S608
 
 
-class RecordGroup(NamedTuple):
+@dataclass(frozen=True)
+class RecordGroup:
     """Quarantined records with one `cause`; `reason` is that of one of them, `newest_id` the last that came."""
 
     cause: str
@@ -87,7 +89,8 @@ class HeldRecord(NamedTuple):
     is_corrected: bool
 
 
-class WorkGroup(NamedTuple):
+@dataclass(frozen=True)
+class WorkGroup:
     """Parked items of one kind with one `cause`; `reason` is that of one of them."""
 
     cause: str

@@ -6,6 +6,7 @@ is taken off a list by a person: then the activity history has an entry SEEN_TO 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -66,7 +67,8 @@ class Asked(NamedTuple):
         }
 
 
-class Counted(NamedTuple):
+@dataclass(frozen=True)
+class Counted:
     """How much of a cause a network has, and since when. MOST at most are counted over all networks."""
 
     network: str

@@ -94,6 +94,13 @@ UNKNOWN_NETWORK = (
 class Mapper:
     """Translates records of one deployment. `version` changes whenever the same record could map differently."""
 
+    # See palletflow.intake.replay.
+    keeps_given = True
+    only_read: Mapping[str, str] = {
+        "NOT_READABLE": "It is only the row that Nexus's list shows: the consignment itself could not be read. It is "
+        "asked for again with the next polls; the pipeline nexus_fetch asks for it now."
+    }
+
     def __init__(self, deployment: Deployment) -> None:
         """Raises FileFault when the template or our depots in the deployment file are not usable."""
         ours = deployment.network(NETWORK)

@@ -71,6 +71,10 @@ UNACCEPTED, CANCELLED = "UNACCEPTED", "CANCELLED"
 class Mapper:
     """Translates records of one deployment. `version` changes whenever the same record could map differently."""
 
+    # See palletflow.intake.replay.
+    keeps_given = False
+    only_read: Mapping[str, str] = {}
+
     def __init__(self, deployment: Deployment, local_time: wire.LocalTime, import_unaccepted: bool) -> None:
         """Raises FileFault when the template or our depots in the deployment file are not usable."""
         ours = deployment.network(NETWORK)

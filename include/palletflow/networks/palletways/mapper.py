@@ -127,6 +127,14 @@ class Services:
 class Mapper:
     """Translates records of one deployment. `version` changes whenever the same record could map differently."""
 
+    # See palletflow.intake.replay.
+    keeps_given = True
+    only_read: Mapping[str, str] = {
+        "notes": "It is a note about a consignment and no order. Palletways shows it again once it has changed there; "
+        "the consignment's status is asked for in any case.",
+        "statuses": "It is the status of a consignment and no order. Palletways is asked for it again by itself.",
+    }
+
     def __init__(self, deployment: Deployment, tracking_id_pattern: str = TRACKING_ID) -> None:
         """`tracking_id_pattern`: of the connection [PW-3-1]. Raises FileFault when template or depots are unusable."""
         ours = deployment.network(NETWORK)
