@@ -40,6 +40,23 @@ def test_depot_codes_keep_their_leading_zeros_even_unquoted(tmp_path):
     assert list(plan.network("palletforce").depots) == ["012"]
 
 
+def test_numbers_of_hours_and_days_are_numbers(tmp_path):
+    more = """
+desk: {pod_missing_h: 24}
+retention: {activity_d: 0, airflow_d: 30}
+alerts: {again_h: 0.5, quarantined: 3}
+customer_view: {days: 14}
+"""
+    plan = deployment.load(written(tmp_path, GOOD + more))
+    assert (plan.desk.pod_missing_h, plan.desk.unscanned_h) == (24, 24)
+    assert (plan.retention.activity_d, plan.retention.airflow_d) == (0, 30)
+    assert (plan.alerts.again_h, plan.alerts.quarantined, plan.customer_view_d) == (0.5, 3, 14)
+    assert deployment.load(written(tmp_path, GOOD)).customer_view_d is None
+    for wrong in ("customer_view: {days: 0}", "customer_view: {days: 400}", "desk: {unscanned_h: 1.5}"):
+        with pytest.raises(FileFault, match="does not match"):
+            deployment.load(written(tmp_path, GOOD + wrong + "\n"))
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "said"),
     [

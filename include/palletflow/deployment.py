@@ -58,12 +58,13 @@ class Switches:
 class NetworkDeployment:
     """What this deployment does with one network.
 
-    `depots`: depot code to Airflow connection id. `customer`: code of the customer who stands for the network itself
+    `depots`: depot code to Airflow connection id; `depot_names`: to what people call it. `customer`: code of the customer who stands for the network itself
     (orders that other members' depots request). `template`: the file laid over the network's import template, if any.
     `folder` and `sftp`: the watched folder and the connection id of the SFTP drop, if any.
     """
 
     depots: Mapping[str, str]
+    depot_names: Mapping[str, str]
     customer: str
     template: Path | None
     switches: Switches
@@ -192,10 +193,10 @@ def load(file: Path | None = None) -> Deployment:
             for network, accounts in customer.get("accounts", {}).items()
             for account in accounts
         },
-        desk=Desk(**content.get("desk", {})),
-        retention=Retention(**content.get("retention", {})),
-        alerts=Alerts(**content.get("alerts", {})),
-        customer_view_d=content.get("customer_view", {}).get("days"),
+        desk=Desk(**_whole_numbers(content.get("desk", {}))),
+        retention=Retention(**_whole_numbers(content.get("retention", {}))),
+        alerts=_alerts(content.get("alerts", {})),
+        customer_view_d=_whole_numbers(content.get("customer_view", {})).get("days"),
     )
 
 
@@ -213,10 +214,21 @@ def check(file: Path | None = None) -> Deployment:
     return plan
 
 
+def _whole_numbers(entry: Mapping[str, str]) -> dict[str, int]:
+    """Settings whose texts the schema allows to be nothing but whole numbers."""
+    return {name: int(text) for name, text in entry.items()}
+
+
+def _alerts(entry: Mapping[str, str]) -> Alerts:
+    again_h = {"again_h": float(entry["again_h"])} if "again_h" in entry else {}
+    return Alerts(**again_h, **_whole_numbers({name: text for name, text in entry.items() if name != "again_h"}))
+
+
 def _network(entry: Mapping[str, Any], folder: Path) -> NetworkDeployment:
     files = entry.get("files", {})
     return NetworkDeployment(
         depots={code: depot["connection"] for code, depot in entry["depots"].items()},
+        depot_names={code: depot["name"] for code, depot in entry["depots"].items()},
         customer=entry["customer"],
         template=folder / entry["template"] if "template" in entry else None,
         switches=Switches(
