@@ -58,9 +58,10 @@ class Switches:
 class NetworkDeployment:
     """What this deployment does with one network.
 
-    `depots`: depot code to Airflow connection id; `depot_names`: to what people call it. `customer`: code of the customer who stands for the network itself
-    (orders that other members' depots request). `template`: the file laid over the network's import template, if any.
-    `folder` and `sftp`: the watched folder and the connection id of the SFTP drop, if any.
+    `depots`: depot code to Airflow connection id; `depot_names`: to what people call it. `customer`: code of the
+    customer who stands for the network itself (orders that other members' depots request). `template`: the file laid
+    over the network's import template, if any. `folder` and `sftp`: the watched folder and the connection id of the
+    SFTP drop, if any.
     """
 
     depots: Mapping[str, str]
