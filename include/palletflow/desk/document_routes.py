@@ -1,39 +1,28 @@
 """Addresses of documents: added, listed, fetched; and labels, of one order or of many as one print job."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from palletflow.desk import shown
-from palletflow.desk.context import Context, InContext, OrderId
+from palletflow.desk import label_jobs, shown
+from palletflow.desk.context import InContext, OrderId
 from palletflow.desk.downloads import download
 from palletflow.desk.entering import SOURCE
 from palletflow.desk.given import Labels
-from palletflow.desk.refusals import Fault, Refused, conflict, documented, of_content, unknown
-from palletflow.discovery import network_part
-from palletflow.documents import label_zpl, media, printing
-from palletflow.documents.storage import MOST_BYTES, Storage, open_storage
-from palletflow.store import consignments, documents, order_reading, photo_uploads
+from palletflow.desk.label_jobs import LabelFormat
+from palletflow.desk.refusals import Fault, conflict, documented, of_content, unknown
+from palletflow.documents import media
+from palletflow.documents.storage import MOST_BYTES, open_storage
+from palletflow.store import documents, order_reading, photo_uploads
 from palletflow.store.documents import Document, StoredDocument
 from palletflow.work import follows
-from palletflow.work.handling import WorkItem
 
 # What people and other systems add; labels are made by us or the network.
 ADDED = Literal["POD", "SIGNATURE", "PHOTO", "PAPERWORK", "OTHER"]
-LabelFormat = Literal["pdf", "zpl"]
 BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 LABELS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The labels, one page or ^XA..^XZ a pallet.", "content": {media.PDF: BYTES, media.ZPL: BYTES}}
 }
-# Labels drawn while somebody waits for them are no item of the queue.
-BY_HAND = WorkItem(0, "", "own_labels", "", 1, 0, UUID(int=0), datetime.min.replace(tzinfo=UTC))
-
-# Of one print job: what some tens of orders have, drawn within half a minute.
-MOST_LABELS = 2000
-
 router = APIRouter(tags=["documents"])
 
 
@@ -76,7 +65,7 @@ def add(
     if pallet_number and not consignment_id:
         faults.append(Fault("pallet_number", "together", "say of which consignment"))
     elif pallet_number and consignment_id and not faults:
-        pallets = {pallet.number for pallet in _facts(within, consignment_id).pallets}
+        pallets = {pallet.number for pallet in label_jobs.facts_of(within, consignment_id).pallets}
         if pallet_number not in pallets:
             faults.append(Fault("pallet_number", "unknown", f"the consignment has {len(pallets)} pallets"))
     if faults or media_type is None:
@@ -148,7 +137,7 @@ def labels(
     label_format: Annotated[LabelFormat, Query(alias="format")] = "pdf",
 ) -> Response:
     """The labels of an order, one a pallet. They are drawn if they are not there yet; 409 without a tracking number."""
-    return _print(within, order_reading.consignments_of_order(within.conn, order_id), label_format)
+    return label_jobs.print_labels(within, order_reading.consignments_of_order(within.conn, order_id), label_format)
 
 
 @router.post("/labels", response_class=Response, responses={**LABELS, **documented(400, 404, 409, 413)})
@@ -163,81 +152,7 @@ def many_labels(wanted: Labels, within: InContext) -> Response:
     ids = list(dict.fromkeys([*ids, *wanted.consignments]))
     if not ids:
         raise of_content([Fault("", "required", "name at least one order or consignment")])
-    return _print(within, ids, wanted.format)
-
-
-def _print(within: Context, consignment_ids: Sequence[int], label_format: LabelFormat) -> Response:
-    found = [_facts(within, number) for number in consignment_ids]
-    cancelled = [facts for facts in found if facts.cancelled]
-    if cancelled:
-        faults = [Fault(f"consignment {facts.id}", "cancelled", "its order is cancelled") for facts in cancelled]
-        raise Refused(409, "There are no labels of cancelled orders", faults)
-    numberless = [facts for facts in found if not facts.tracking_number]
-    if numberless:
-        raise Refused(
-            409,
-            "There are no labels without a tracking number",
-            [
-                Fault(
-                    f"consignment {facts.id}",
-                    "PF-6-9",
-                    "its number comes with dispatch; one that is known before is the order's tracking_number",
-                )
-                for facts in numberless
-            ],
-        )
-    count = sum(len(facts.pallets) for facts in found)
-    if count > MOST_LABELS:
-        raise of_content([Fault("", "too_many", f"these are {count:,} labels, one job has at most {MOST_LABELS:,}")])
-    if label_format == "zpl":
-        _must_be_drawn_here(
-            within, found, "its network draws the labels, and not as ZPL that we could join: ask for PDF"
-        )
-        drawn = [label_zpl.draw(label) for facts in found for label in _labels(within, facts)]
-        return download(b"".join(drawn), media.ZPL, "labels.zpl")
-    storage = open_storage()
-    current = documents.current_labels(within.conn, consignment_ids)
-    lacking = [facts for facts in found if not any(label.consignment_id == facts.id for label in current)]
-    _must_be_drawn_here(
-        within, lacking, "its network's label has not been fetched yet; it follows the dispatch by itself"
-    )
-    for facts in found:
-        held = {label.pallet_number for label in current if label.consignment_id == facts.id}
-        # One document may hold the labels of all pallets.
-        if None not in held and not held >= {pallet.number for pallet in facts.pallets}:
-            _draw(within, facts, storage)
-    current = documents.current_labels(within.conn, consignment_ids)
-    return download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
-
-
-def _must_be_drawn_here(within: Context, found: Sequence[consignments.ConsignmentFacts], why_not: str) -> None:
-    foreign = [facts for facts in found if not within.networks.entry(facts.network).DRAWS_LABELS]
-    if foreign:
-        faults = [Fault(f"consignment {facts.id}", "no_label", why_not) for facts in foreign]
-        raise Refused(409, "There is no label of it", faults)
-
-
-def _facts(within: Context, consignment_id: int) -> consignments.ConsignmentFacts:
-    try:
-        return consignments.facts(within.conn, consignment_id)
-    except consignments.NoSuchConsignment as error:
-        raise unknown("consignment", "id", consignment_id) from error
-
-
-def _labels(within: Context, facts: consignments.ConsignmentFacts) -> Sequence[Any]:
-    own = network_part(facts.network, "labels")
-    template = within.networks.mappers[facts.network].template
-    depot = own.delivery_depot(facts, template.sections["labels"], lambda: "")
-    return list(own.of_consignment(facts, template, depot))
-
-
-def _draw(within: Context, facts: consignments.ConsignmentFacts, storage: Storage) -> None:
-    """Draws and keeps the labels at once, as the work queue would; the network is not asked for a depot here."""
-    template = within.networks.mappers[facts.network].template
-    handle = network_part(facts.network, "own_labels").handler(template, storage, lambda _: "")
-    result = handle(within.conn, BY_HAND._replace(network=facts.network, key=str(facts.id)))
-    with within.conn.transaction():
-        result.record(within.conn)
+    return label_jobs.print_labels(within, ids, wanted.format)
 
 
 def _shown(document: StoredDocument) -> shown.Document:

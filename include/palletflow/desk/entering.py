@@ -37,8 +37,9 @@ class Entered:
 class Clerk:
     """Enters orders for one caller through one connection. What cannot be done is raised as Refused."""
 
-    def __init__(self, conn: Connection, networks: Networks, actor: str) -> None:
-        self._conn, self._networks, self._actor = conn, networks, actor
+    def __init__(self, conn: Connection, networks: Networks, actor: str, source: str = SOURCE) -> None:
+        """`source`: where what he says comes from, for the history."""
+        self._conn, self._networks, self._actor, self._source = conn, networks, actor, source
 
     def create(self, order: NewOrder) -> Entered:
         """Makes one order. The same again is unchanged; other content is a conflict that names what differs."""
@@ -118,7 +119,7 @@ class Clerk:
             head = {name: getattr(held, name) for name in contents.HEAD}
             rows = [contents.row(one.content, held.customer, self._networks) for one in held.consignments]
             copy = {**head, "key": key, "copied_from": held.id, "consignments": rows}
-            for made in orders.insert(self._conn, [copy], self._actor, SOURCE, f"copied from {held.key}"):
+            for made in orders.insert(self._conn, [copy], self._actor, self._source, f"copied from {held.key}"):
                 return self._made(made, self._after(made.consignments, [one.network for one in held.consignments]))
             there = orders.by_keys(self._conn, [key])[key]
             if there.copied_from != held.id:
@@ -131,7 +132,7 @@ class Clerk:
             held = self._locked(order_id)
             if held.cancelled:
                 return Entered(held.key, held.id, "unchanged", [], [])
-            orders.cancel(self._conn, held, reason, self._actor, SOURCE)
+            orders.cancel(self._conn, held, reason, self._actor, self._source)
             left = [one for one in held.consignments if not (one.dispatched and self._cancels(one))]
             return Entered(held.key, held.id, "updated", self._flag(held, left, "Cancelled"), [])
 
@@ -145,7 +146,7 @@ class Clerk:
             held = self._locked(order_id)
             if not held.cancelled:
                 return Entered(held.key, held.id, "unchanged", [], [])
-            orders.restore(self._conn, held, self._actor, SOURCE)
+            orders.restore(self._conn, held, self._actor, self._source)
             return Entered(held.key, held.id, "updated", [], [])
 
     def end_review(self, order_id: int) -> Entered:
@@ -154,7 +155,7 @@ class Clerk:
             held = orders.locked(self._conn, order_id)
             if held is None:
                 raise unknown("order", "id", order_id)
-            ended = orders.end_review(self._conn, held, self._actor, SOURCE)
+            ended = orders.end_review(self._conn, held, self._actor, self._source)
             return Entered(held.key, held.id, "updated" if ended else "unchanged", [], [])
 
     def _check(self, order: OrderContent, held: HeldOrder | None = None) -> None:
@@ -181,7 +182,7 @@ class Clerk:
             }
             for order in wanted
         ]
-        made = {one.key: one for one in orders.insert(self._conn, new, self._actor, SOURCE)}
+        made = {one.key: one for one in orders.insert(self._conn, new, self._actor, self._source)}
         pairs = [
             (number, consignment.network)
             for order in wanted
@@ -254,7 +255,7 @@ class Clerk:
         for number, (one, _, changes) in enumerate(rows):
             told = {**(whole if number == 0 else head), **changes}
             if told:
-                activity.record(self._conn, one.id, "updated", self._actor, SOURCE, told)
+                activity.record(self._conn, one.id, "updated", self._actor, self._source, told)
         warnings = self._flag(
             held, [one for one, _, changes in rows if changes or head], f"Changed ({', '.join(_fields(head, rows))})"
         )
@@ -265,7 +266,7 @@ class Clerk:
 
     def _add(self, held: HeldOrder, new: Sequence[ConsignmentContent], customer: str) -> list[tuple[int, str]]:
         rows = [{**contents.row(contents.said(one), customer, self._networks), "order_id": held.id} for one in new]
-        added = orders.add_consignments(self._conn, rows, self._actor, SOURCE, "added") if rows else []
+        added = orders.add_consignments(self._conn, rows, self._actor, self._source, "added") if rows else []
         return [(number, one.network) for (_, number), one in zip(added, new, strict=True)]
 
     def _after(self, consignment_ids: Sequence[int], networks: Sequence[str]) -> dict[int, str]:
@@ -277,7 +278,7 @@ class Clerk:
             of_network.setdefault(network, []).append(number)
         for network, numbers in of_network.items():
             self._networks.entry(network).written(self._conn, self._networks.plan, numbers, self._actor)
-        return orders.warn_of_shared_numbers(self._conn, consignment_ids, self._actor, SOURCE)
+        return orders.warn_of_shared_numbers(self._conn, consignment_ids, self._actor, self._source)
 
     def _flag(self, held: HeldOrder, touched: Iterable[HeldConsignment], what: str) -> list[str]:
         """Flags the order when a network has, or may have, what was touched [PF-7-6]."""
@@ -287,7 +288,7 @@ class Clerk:
         reason = f"{what} after dispatch: change it in the portal, the network has no call for it"
         orders.ask_for_review(self._conn, held.id, reason)
         for one in dispatched:
-            activity.record(self._conn, one.id, "flagged for review", self._actor, SOURCE, warnings=[reason])
+            activity.record(self._conn, one.id, "flagged for review", self._actor, self._source, warnings=[reason])
         return [reason]
 
 

@@ -263,6 +263,13 @@ JOIN inbound_records r ON r.id = found.id JOIN inbound_batches b ON b.id = r.bat
 ORDER BY r.id DESC LIMIT {RECORDS_MOST}
 """  # noqa: S608
 
+ASKED = """
+SELECT FROM activity
+WHERE consignment_id = %(id)s AND kind = %(kind)s AND changes #>> '{asked,1}' IS NOT DISTINCT FROM %(what)s::text
+  AND at > now() - make_interval(secs => %(within_s)s)
+LIMIT 1
+"""
+
 
 def story(conn: Connection, consignment_id: int, before: Place = END, most: int = MOST) -> tuple[list[Happening], bool]:
     """At most `most` entries before a place, the newest first, and whether there are older ones."""
@@ -281,3 +288,9 @@ def story(conn: Connection, consignment_id: int, before: Place = END, most: int 
 def records(conn: Connection, consignment_id: int, text_most: int = 200_000) -> list[Record]:
     """The newest 50 raw records of a consignment, those included that were rejected under its number."""
     return [Record(*row) for row in conn.execute(RECORDS, {"id": consignment_id, "text": text_most})]
+
+
+def was_asked(conn: Connection, consignment_id: int, kind: str, what: str | None, within_s: float) -> bool:
+    """Whether the last seconds' history has a `kind` with {"asked": [None, what]}, or without it for None."""
+    row = conn.execute(ASKED, {"id": consignment_id, "kind": kind, "what": what, "within_s": within_s}).fetchone()
+    return row is not None

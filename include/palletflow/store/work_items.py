@@ -115,6 +115,10 @@ WHERE (%(network)s::text IS NULL OR network = %(network)s) AND (%(kind)s::text I
   AND (parked_at IS NOT NULL) = %(parked)s
 ORDER BY coalesce(parked_at, due_at), id LIMIT %(most)s
 """
+ONE = """
+SELECT id, network, kind, key, attempts, due_at, lease IS NOT NULL AND due_at > now(), parked_at, last_error, created_at
+FROM work_items WHERE id = %s FOR UPDATE
+"""
 COUNTS = """
 SELECT network, kind, count(*) FILTER (WHERE parked_at IS NULL AND due_at <= now()),
        count(*) FILTER (WHERE lease IS NOT NULL AND due_at > now()),
@@ -214,6 +218,12 @@ def listed(
     """Parked items, the longest parked first; or those that wait or are worked on, the longest due first."""
     rows = conn.execute(LISTED, {"parked": parked, "network": network, "kind": kind, "most": most})
     return [Listed(*row) for row in rows]
+
+
+def one(conn: Connection, item_id: int) -> Listed | None:
+    """An item that nobody else takes until the caller's transaction ends; None when there is none any more."""
+    row = conn.execute(ONE, (item_id,)).fetchone()
+    return Listed(*row) if row else None
 
 
 def given_up(conn: Connection, network: str, kind: str, key: object) -> str | None:
