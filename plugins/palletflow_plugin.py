@@ -11,7 +11,7 @@ from airflow.sdk.plugins_manager import AirflowPlugin
 
 
 class PalletflowPlugin(AirflowPlugin):
-    """Adds the pages /palletflow/desk and the order API /palletflow/api/v1; see palletflow.desk."""
+    """Adds the pages /palletflow/desk, those for customers /palletflow/track, and the order API /palletflow/api/v1."""
 
     name = "palletflow"
     external_views: ClassVar[list[dict[str, Any]]] = [
@@ -33,11 +33,17 @@ class PalletflowPlugin(AirflowPlugin):
         from palletflow.desk.app import create_app
         from palletflow.desk.pages.app import create_pages
         from palletflow.desk.pipelines_of_airflow import AirflowPipelines
+        from palletflow.desk.track import create_track
 
         desk = create_pages(admit, order_store.connect, signing_key(), AirflowPipelines())
         # The first whose prefix fits is asked, so the shorter one comes last.
         return [
             {"name": "Palletflow order desk", "url_prefix": "/palletflow/desk", "app": desk},
+            {
+                "name": "Palletflow customer view",
+                "url_prefix": "/palletflow/track",
+                "app": create_track(order_store.connect),
+            },
             {
                 "name": "Palletflow order API",
                 "url_prefix": "/palletflow",

@@ -221,8 +221,11 @@ def _whole_numbers(entry: Mapping[str, str]) -> dict[str, int]:
 
 
 def _alerts(entry: Mapping[str, str]) -> Alerts:
-    again_h = {"again_h": float(entry["again_h"])} if "again_h" in entry else {}
-    return Alerts(**again_h, **_whole_numbers({name: text for name, text in entry.items() if name != "again_h"}))
+    shipped = Alerts()
+    return Alerts(
+        again_h=float(entry.get("again_h", shipped.again_h)),
+        quarantined=int(entry.get("quarantined", shipped.quarantined)),
+    )
 
 
 def _network(entry: Mapping[str, Any], folder: Path) -> NetworkDeployment:

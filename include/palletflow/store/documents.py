@@ -33,6 +33,12 @@ WHERE order_id = %(order_id)s AND id = coalesce(%(consignment_id)s::bigint, id) 
 OF_ORDER = f"SELECT {STORED_COLUMNS} FROM documents d WHERE d.order_id = %s ORDER BY d.id"  # noqa: S608
 OF_CONSIGNMENT = f"SELECT {STORED_COLUMNS} FROM documents d WHERE d.consignment_id = %s ORDER BY d.id"  # noqa: S608
 BY_ID = f"SELECT {STORED_COLUMNS} FROM documents d WHERE d.id = %s"  # noqa: S608
+MOST_SHOWN = 50
+SHOWN_TO_CUSTOMERS = f"""
+SELECT {STORED_COLUMNS} FROM documents d JOIN consignments c ON c.order_id = d.order_id
+WHERE c.id = %s AND d.customer_visible AND d.stale_at IS NULL AND coalesce(d.consignment_id, c.id) = c.id
+ORDER BY d.id LIMIT {MOST_SHOWN}
+"""  # noqa: S608
 # Of a pallet's good labels the network's goes before ours, and a newer one before an older one.
 CURRENT_LABELS = f"""
 SELECT {STORED_COLUMNS}
@@ -165,6 +171,12 @@ def of_consignment(conn: Connection, consignment_id: int) -> list[StoredDocument
     """All documents of a consignment, oldest first."""
     with conn.cursor(row_factory=class_row(StoredDocument)) as cursor:
         return cursor.execute(OF_CONSIGNMENT, (consignment_id,)).fetchall()
+
+
+def shown_to_customers(conn: Connection, consignment_id: int) -> list[StoredDocument]:
+    """The documents of a consignment, and of its whole order, that customers may see: the oldest MOST_SHOWN."""
+    with conn.cursor(row_factory=class_row(StoredDocument)) as cursor:
+        return cursor.execute(SHOWN_TO_CUSTOMERS, (consignment_id,)).fetchall()
 
 
 def current_labels(conn: Connection, consignment_ids: Sequence[int]) -> list[StoredDocument]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from palletflow.desk.gate import Admit, Gate
-from palletflow.desk.pages import attention, consignment, documents, failures, find, quarantine, render, today
+from palletflow.desk.pages import attention, consignment, documents, failures, find, links, quarantine, render, today
 from palletflow.desk.pages.forms import FormTokens
 from palletflow.desk.pipelines import Pipelines
 from palletflow.desk.plan import Plans
@@ -21,6 +21,6 @@ def create_pages(admit: Admit, connect: Callable[[], Connection], signing_key: b
     app.state.pipelines = pipelines
     app.state.form_tokens = tokens = FormTokens(signing_key)
     failures.install(app)
-    for routes in (render, today, find, consignment, documents, attention, quarantine):
+    for routes in (render, today, find, consignment, documents, links, attention, quarantine):
         app.include_router(routes.router)
     return Gate(app, admit, tokens.meant, failures.turned_away)

@@ -1,0 +1,69 @@
+"""Links to a consignment's page for customers: listed, made and revoked."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from palletflow.desk.context import Context, InContext
+from palletflow.desk.pages.render import SAID, back, page
+from palletflow.desk.refusals import conflict, unknown
+from palletflow.store import consignments, customer_links, documents
+
+DESK, TRACK = "/desk", "/track"
+OFF = "There are no pages for customers here: the deployment file has no customer_view"
+
+router = APIRouter(include_in_schema=False)
+
+
+def _consignment(consignment_id: Annotated[int, Path(alias="id", ge=1, le=2**62)], within: InContext) -> int:
+    try:
+        consignments.facts(within.conn, consignment_id)
+    except consignments.NoSuchConsignment as error:
+        raise unknown("consignment", "id", consignment_id) from error
+    return consignment_id
+
+
+InConsignment = Annotated[int, Depends(_consignment)]
+
+
+@router.get("/consignment/{id}/links")
+def listed(request: Request, consignment_id: InConsignment, within: InContext) -> Any:
+    """The links that were given out, and whether anybody looks."""
+    return _links(request, within, consignment_id)
+
+
+@router.post("/consignment/{id}/links")
+def make(request: Request, consignment_id: InConsignment, within: InContext) -> Any:
+    """Makes a link. It is on the page that answers and nowhere else, neither in an address nor in the order store."""
+    days = within.networks.plan.customer_view_d
+    if days is None:
+        raise conflict("off", OFF)
+    with within.conn.transaction():
+        token = customer_links.make(within.conn, consignment_id, days, within.actor)
+    beside = request.scope.get("root_path", "").removesuffix(DESK) + TRACK
+    return _links(request, within, consignment_id, str(request.url.replace(path=f"{beside}/{token}", query="")))
+
+
+@router.post("/consignment/{id}/links/{link}/revoke")
+def revoke(
+    request: Request, consignment_id: InConsignment, within: InContext, link: Annotated[int, Path(ge=1, le=2**62)]
+) -> Response:
+    """Ends a link."""
+    with within.conn.transaction():
+        customer_links.revoke(within.conn, consignment_id, link, within.actor)
+    return back(request, f"/consignment/{consignment_id}/links", "link-revoked")
+
+
+def _links(request: Request, within: Context, consignment_id: int, made: str = "") -> Any:
+    links = customer_links.listed(within.conn, consignment_id)
+    return page(
+        request,
+        "links.html",
+        consignment_id=consignment_id,
+        links=links,
+        most=customer_links.MOST_LISTED,
+        made=made,
+        said=SAID["link-made"] if made else SAID.get(request.query_params.get("said", ""), ""),
+        days=within.networks.plan.customer_view_d,
+        shown=len(documents.shown_to_customers(within.conn, consignment_id)),
+    )
