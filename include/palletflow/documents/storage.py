@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from upath import UPath
 
@@ -16,6 +18,11 @@ from palletflow.network_errors import NotSent
 VARIABLE = "PALLETFLOW_DOCUMENTS"
 # A POD of many pages scanned in colour has about 10 MB.
 MOST_BYTES = 25 * 1024 * 1024
+# In the storage, where bytes lie for a while that nobody names.
+ASIDE = "set-aside"
+# When a file was written, in the word of its kind of storage: seconds since 1970 or a moment.
+_CHANGED = ("mtime", "LastModified", "last_modified", "created")
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 class StorageUnavailable(NotSent):
@@ -43,6 +50,16 @@ class Stored(NamedTuple):
 
     sha256: bytes
     size: int
+
+
+class Held(NamedTuple):
+    """A file of the storage as it lies there. `sha256`: the digest it is named by, None for one that somebody has begun
+    to write. `changed_at`: None where the storage does not tell."""
+
+    sha256: bytes | None
+    name: str
+    size: int
+    changed_at: datetime | None
 
 
 class Storage:
@@ -91,6 +108,75 @@ class Storage:
             raise DocumentLost(str(place), "has been changed or damaged")
         return data
 
+    def holds(self, sha256: bytes, size: int) -> bool:
+        """Whether so many bytes lie there under this digest. Raises StorageUnavailable."""
+        place = self._place(sha256)
+        with _reaching(place, "look at"):
+            return place.exists() and place.stat().st_size == size
+
+    def listed(self, first: int) -> list[Held]:
+        """What lies there under digests that begin with the byte `first`. Raises StorageUnavailable.
+
+        Files with names that are not ours are left out.
+        """
+        folder = self._root / f"{first:02x}"
+        with _reaching(folder, "list"):
+            return [held for entry in _entries(folder) if (held := _held(entry, folder.name))]
+
+    def remove_unfinished(self, held: Held) -> None:
+        """Deletes a file that somebody began to write and did not end. Raises StorageUnavailable."""
+        place = self._root / held.name.lstrip(".")[:2] / held.name
+        with _reaching(place, "remove"):
+            place.unlink(missing_ok=True)
+
+    def is_there(self) -> bool:
+        """Whether anything was ever stored here: a folder that is missing may not be mounted."""
+        with _reaching(self._root, "look at"):
+            return self._root.exists()
+
+    def set_aside(self, sha256: bytes, today: date) -> None:
+        """Takes bytes away, to be put back or deleted later. Raises StorageUnavailable."""
+        place = self._place(sha256)
+        with _reaching(place, "set aside"):
+            self._move(place, self._aside(today, sha256))
+
+    def aside(self) -> dict[date, list[bytes]]:
+        """What is set aside, by the day that it was. Raises StorageUnavailable."""
+        root = self._root / ASIDE
+        with _reaching(root, "list"):
+            days = [entry["name"].rstrip("/").rpartition("/")[2] for entry in _entries(root)]
+            found = {day: [_held(entry, "") for entry in _entries(root / day)] for day in sorted(days)}
+        return {
+            date.fromisoformat(day): [held.sha256 for held in of_day if held and held.sha256]
+            for day, of_day in found.items()
+        }
+
+    def put_back(self, sha256: bytes, day: date) -> None:
+        """Puts bytes back that were set aside on that day. Raises StorageUnavailable."""
+        place = self._place(sha256)
+        with _reaching(place, "put back"):
+            if place.exists():
+                self._aside(day, sha256).unlink(missing_ok=True)
+            else:
+                self._move(self._aside(day, sha256), place)
+
+    def delete(self, digests: Iterable[bytes], day: date) -> None:
+        """Deletes for good what was set aside on that day. Raises StorageUnavailable."""
+        folder = self._root / ASIDE / day.isoformat()
+        with _reaching(folder, "delete"):
+            for sha256 in digests:
+                self._aside(day, sha256).unlink(missing_ok=True)
+            if self._on_disk and folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _aside(self, day: date, sha256: bytes) -> UPath:
+        return self._root / ASIDE / day.isoformat() / sha256.hex()
+
+    def _move(self, place: UPath, other: UPath) -> None:
+        if self._on_disk:
+            other.parent.mkdir(parents=True, exist_ok=True)
+        place.rename(other)
+
     def _write(self, temporary: UPath, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
@@ -127,6 +213,33 @@ def open_storage() -> Storage:
             Path("object storage"), [f"{VARIABLE} is '{named}', which means another folder to each process"]
         )
     return Storage(root)
+
+
+def _entries(folder: UPath) -> list[dict[str, Any]]:
+    """The entries of a folder as its kind of storage describes them, asked for together; none when it is not there."""
+    folder.fs.invalidate_cache(folder.path)
+    try:
+        return list(folder.fs.ls(folder.path, detail=True))
+    except FileNotFoundError:
+        return []
+
+
+def _held(entry: dict[str, Any], first: str) -> Held | None:
+    name = entry["name"].rstrip("/").rpartition("/")[2]
+    unfinished = name.startswith(f".{first}") and name.endswith(".part")
+    if entry["type"] != "file" or not (unfinished or (_NAME.fullmatch(name) and name.startswith(first))):
+        return None
+    changed = next((entry[field] for field in _CHANGED if entry.get(field) is not None), None)
+    if isinstance(changed, int | float):
+        changed = datetime.fromtimestamp(changed, UTC)
+    if isinstance(changed, datetime) and changed.tzinfo is None:
+        changed = changed.replace(tzinfo=UTC)
+    return Held(
+        sha256=None if unfinished else bytes.fromhex(name),
+        name=name,
+        size=int(entry["size"] or 0),
+        changed_at=changed if isinstance(changed, datetime) else None,
+    )
 
 
 @contextmanager
