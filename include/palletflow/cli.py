@@ -15,6 +15,7 @@ from typing import Any
 
 from palletflow import deployment
 from palletflow.checked_yaml import FileFault
+from palletflow.commands import watch
 from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
 from palletflow.network_errors import NetworkError
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     reopen.add_argument("tracking_id")
     reopen.set_defaults(command=_reopen_delivery)
+    watch.add(commands)
     return parser
 
 

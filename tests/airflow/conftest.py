@@ -30,7 +30,7 @@ def webhook(monkeypatch):
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            refused = "refuse" in body["text"]
+            refused = body["text"] == "refuse this"
             if not refused:
                 received.append((self.headers["Authorization"], body))
             self.send_response(400 if refused else 200)

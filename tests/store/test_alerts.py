@@ -130,7 +130,7 @@ def test_one_area_ends_nothing_of_another_nor_what_could_not_be_looked_at(conn):
     told(conn)
     later(conn, 1)
     alerts.settle(conn, "syncs", [], 8 * HOUR, 60)
-    alerts.not_looked_at(conn, ["work"])
+    alerts.still_stand(conn, alerts.standing(conn, "work"))
     alerts.settle(conn, "work", [], 8 * HOUR, 60)
     assert told(conn) == []
 

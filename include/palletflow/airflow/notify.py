@@ -81,7 +81,7 @@ async def late_run(context: dict[str, Any]) -> None:
     try:
         opened = partial(connect, await order_store.dsn_in_triggerer())
     except AirflowNotFoundException:
-        await asyncio.to_thread(send, late.subject, _text(late.message, late.link), ways)
+        await asyncio.to_thread(send, late.subject, with_link(late.message, late.link), ways)
     else:
         await asyncio.to_thread(_tell_now, late, opened, ways)
 
@@ -141,7 +141,7 @@ def _tell_now(condition: Condition, opened: Callable[[], Connection], ways: Ways
             return
     except (DatabaseUnavailable, ConnectionLost, AirflowNotFoundException) as error:
         log.warning("Told without the order store: %s", type(error).__name__)
-    send(condition.subject, _text(condition.message, condition.link), ways)
+    send(condition.subject, with_link(condition.message, condition.link), ways)
 
 
 def _settings() -> Alerts:
@@ -154,12 +154,12 @@ def _settings() -> Alerts:
 def _told(alert: Alert, working: dict[str, Any]) -> bool:
     """Tells by all ways that work; whether by any."""
     if alert.over_at is None:
-        return _sent(alert.subject, _text(alert.message, alert.link), working)
+        return _sent(alert.subject, with_link(alert.message, alert.link), working)
     over = (
         f"Over: {alert.subject}. It began {alert.raised_at:%a %d %b %H:%M} UTC and was over by "
         f"{alert.over_at:%a %d %b %H:%M} UTC."
     )
-    return _sent(f"Over: {alert.subject}", _text(over, alert.link), working)
+    return _sent(f"Over: {alert.subject}", with_link(over, alert.link), working)
 
 
 def _sent(subject: str, text: str, working: dict[str, Any]) -> bool:
@@ -181,7 +181,7 @@ def _run_link(dag_id: str, run_id: str) -> str:
     return f"/dags/{dag_id}/runs/{run_id}"
 
 
-def _text(message: str, link: str) -> str:
+def with_link(message: str, link: str) -> str:
     """What is told, with where to look if the page's address is known (Airflow's setting [api] base_url)."""
     base = conf.get("api", "base_url", fallback="") or ""
     return f"{message}\n{base.rstrip('/')}{link}" if base and link else message

@@ -43,7 +43,7 @@ OVER = """
 UPDATE alerts SET over_at = clock_timestamp(), told_at = NULL, taken_until = NULL
 WHERE area = %s AND over_at IS NULL AND seen_at <= clock_timestamp() - make_interval(secs => %s)
 """
-SEEN = "UPDATE alerts SET seen_at = clock_timestamp() WHERE area = %s AND over_at IS NULL"
+SEEN = "UPDATE alerts SET seen_at = clock_timestamp() WHERE subject = ANY (%s) AND over_at IS NULL AND area IS NOT NULL"
 TAKE = f"""
 WITH taken AS (
     UPDATE alerts SET taken_until = clock_timestamp() + make_interval(secs => {TAKEN_S}) WHERE subject IN (
@@ -106,7 +106,9 @@ def standing(conn: Connection, area: str) -> dict[str, datetime]:
     return dict(conn.execute(STANDING, (area,)).fetchall())
 
 
-def settle(conn: Connection, area: str, conditions: Sequence[Condition], again_s: float, quiet_s: float) -> None:
+def settle(
+    conn: Connection, area: str, conditions: Sequence[Condition], again_s: float, quiet_s: float = QUIET_S
+) -> None:
     """Keeps all conditions that an area has now; those it had are over when they were not seen for `quiet_s`."""
     with conn.transaction():
         # Sorted, so that two who settle do not wait for each other.
@@ -115,10 +117,9 @@ def settle(conn: Connection, area: str, conditions: Sequence[Condition], again_s
         conn.execute(OVER, (area, quiet_s))
 
 
-def not_looked_at(conn: Connection, areas: Collection[str]) -> None:
-    """Of what could not be looked at just now nothing is over."""
-    for area in sorted(areas):
-        conn.execute(SEEN, (area,))
+def still_stand(conn: Connection, subjects: Collection[str]) -> None:
+    """Of these nothing is over: they were seen just now, or could not be looked at."""
+    conn.execute(SEEN, (sorted(subjects),))
 
 
 def untold(conn: Connection) -> bool:

@@ -1,0 +1,1 @@
+"""The commands of `palletflow`, one module each; `add` registers one."""
