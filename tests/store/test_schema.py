@@ -94,7 +94,7 @@ LOOK_UPS = {
     "consignment number": "SELECT * FROM consignments WHERE consignment_number = '777'",
     "order reference": "SELECT * FROM orders WHERE reference = 'R777'",
     "order key": "SELECT * FROM orders WHERE source = 'api' AND source_key = '777'",
-    "postcode": "SELECT * FROM stops WHERE postcode = 'LE1 777'",
+    "postcode": "SELECT * FROM stops WHERE replace(upper(postcode), ' ', '') = 'LE1777' AND postcode <> ''",
     "orders to review": "SELECT * FROM orders WHERE review_reason IS NOT NULL ORDER BY id",
     "history": "SELECT * FROM activity WHERE consignment_id = 777 ORDER BY id",
     "quarantine": "SELECT * FROM inbound_records WHERE outcome = 'rejected' AND settled_at IS NULL "

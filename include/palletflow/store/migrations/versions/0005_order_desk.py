@@ -53,7 +53,11 @@ CREATE INDEX ON dispatch_tasks (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX ON orders (customer_id, id);
 CREATE INDEX ON orders (source_key);
 CREATE INDEX ON orders (reference_2) WHERE reference_2 <> '';
-CREATE INDEX ON stops ((replace(upper(postcode), ' ', '')) text_pattern_ops) WHERE postcode <> '';
+-- A postcode and its first half however they are written, the newest consignments of it first.
+DROP INDEX stops_postcode_idx;
+CREATE INDEX stops_postcode ON stops ((replace(upper(postcode), ' ', '')), consignment_id) WHERE postcode <> '';
+CREATE INDEX stops_outward ON stops ((left(replace(upper(postcode), ' ', ''), -3)), consignment_id)
+    WHERE postcode <> '';
 
 -- Every poll and pull keeps here how far it has come; one that is never asked for a feed has no `read_to`.
 -- Since when it is known that there should be one tells of one that never ran for how long it is missing.
@@ -129,7 +133,9 @@ DROP TABLE watch_looks;
 ALTER TABLE alerts DROP COLUMN taken_until, DROP COLUMN seen_at, DROP COLUMN area, DROP COLUMN over_at, DROP COLUMN link;
 DELETE FROM poll_runs WHERE read_to IS NULL;
 ALTER TABLE poll_runs DROP COLUMN expected_since, ALTER COLUMN read_to SET NOT NULL;
-DROP INDEX stops_replace_idx, orders_reference_2_idx, orders_source_key_idx, orders_customer_id_id_idx,
+DROP INDEX stops_outward, stops_postcode;
+CREATE INDEX ON stops (postcode) WHERE postcode <> '';
+DROP INDEX orders_reference_2_idx, orders_source_key_idx, orders_customer_id_id_idx,
     dispatch_tasks_finished_at_idx, consignments_delivery_depot_id_idx, consignments_collecting_depot_id_idx,
     consignments_requesting_depot_id_idx, consignments_lifecycle_status_id_idx, consignments_dispatch_state_id_idx,
     consignments_created_at_idx;
