@@ -87,13 +87,13 @@ class FileKinds(NamedTuple):
 
 
 class Layout:
-    """Which column of a file is which field of its kind. `unknown`: headings that are none."""
+    """Which column of a file, by its `headings`, is which field of its kind. `unknown`: headings that are none."""
 
     def __init__(self, kind: FileKind, headings: Sequence[str]) -> None:
         places: dict[str, int] = {}
         for column, heading in enumerate(headings):
             places.setdefault(normal(heading), column)
-        self._headings = headings
+        self.headings = headings
         self.places = {field: _place(source, places) for field, source in kind.sources.items()}
         # What the file does not have stands behind its cells: nothing, and each constant.
         constants = [source.constant for source in kind.sources.values() if source.constant is not None]
@@ -121,7 +121,7 @@ class Layout:
     def heading(self, field: str) -> str:
         """What the file calls a field."""
         place = self.places.get(field)
-        return field if place is None else self._headings[place]
+        return field if place is None else self.headings[place]
 
     def row(self, row: FileRow) -> Row:
         """The words of a row."""

@@ -10,6 +10,7 @@ from typing import Any
 from palletflow.intake.file_import import Numbered, Staging
 from palletflow.intake.file_kinds import FileKind, FileKinds, Layout
 from palletflow.intake.files import FileRow
+from palletflow.intake.flow import Translated
 from palletflow.intake.template import Fault
 from palletflow.store import quarantine
 from palletflow.store.connection import Connection
@@ -21,18 +22,51 @@ def replay_rows(conn: Connection, kinds: FileKinds, records: Sequence[Quarantine
     """Replays rows of one reading of a file, with the rows they belong to; what is still wrong stays in quarantine."""
     kind = kinds.of_stream(records[0].stream)
     asked = {record.id for record in records}
-    rows = [_Row(record) for record in quarantine.of_batch(conn, records[0].batch_id)]
+    layout, groups = _grouped(kind, quarantine.of_batch(conn, records[0].batch_id))
+    staging = Staging(conn, batch.network, kind, layout, records[0].read_at)
+    for group in groups:
+        if not asked.isdisjoint(row.record.id for row, _ in group):
+            _stage(staging, kind, layout, group)
+    return staging.store(batch._replace(numbered=kinds.numbered))
+
+
+def headings_of(conn: Connection, kinds: FileKinds, record: Quarantined) -> list[str]:
+    """The columns a row may have: those of its file as far as they are known here, then the others of its kind."""
+    kind = kinds.of_stream(record.stream)
+    layout, _ = _grouped(kind, quarantine.of_batch(conn, record.batch_id))
+    others = [
+        source.headings[0]
+        for field, source in kind.sources.items()
+        if layout.places[field] is None and source.constant is None and source.headings
+    ]
+    return [*layout.headings, *others]
+
+
+def preview_row(conn: Connection, kinds: FileKinds, record: Quarantined) -> Translated:
+    """What a row would become, with the rows it belongs to; its faults have the file's own headings. Stores nothing.
+
+    `record` is the row as a person has corrected it by now, whatever is kept of that.
+    """
+    kind = kinds.of_stream(record.stream)
+    rows = [record if one.id == record.id else one for one in quarantine.of_batch(conn, record.batch_id)]
+    layout, groups = _grouped(kind, rows)
+    group = next(group for group in groups if any(row.record.id == record.id for row, _ in group))
+    read = kind.read([layout.row(found) for _, found in group])
+    place = [row.record.id for row, _ in group].index(record.id)
+    faults = [Fault(fault.code, layout.heading(fault.field), fault.reason) for fault in read.faults[place]]
+    return Translated(read.consignment, faults, read.warnings, False)
+
+
+def _grouped(kind: FileKind, records: Sequence[Quarantined]) -> tuple[Layout, list[list[tuple["_Row", FileRow]]]]:
+    """Rows of one reading of a file as they belong together, under all the headings that they have."""
+    rows = [_Row(record) for record in records]
     headings = list(dict.fromkeys(heading for row in rows for heading in row.cells))
     layout = Layout(kind, headings)
-    staging = Staging(conn, batch.network, kind, layout, records[0].read_at)
     groups: dict[object, list[tuple[_Row, FileRow]]] = {}
     for row in rows:
         found = row.found(headings)
         groups.setdefault(layout.group(found) or row.record.id, []).append((row, found))
-    for group in groups.values():
-        if not asked.isdisjoint(row.record.id for row, _ in group):
-            _stage(staging, kind, layout, group)
-    return staging.store(batch._replace(numbered=kinds.numbered))
+    return layout, list(groups.values())
 
 
 class _Row:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from palletflow.store.connection import Connection
+from palletflow.store.needs import MOST, Counted
 
 # What the deployment file or a template lacks; see the mappers of the networks.
 LACKING = ("UNKNOWN_CUSTOMER", "NOT_OUR_DEPOT")
@@ -34,6 +35,12 @@ FROM inbound_records r JOIN inbound_batches b ON b.id = r.batch_id
 WHERE r.outcome = 'rejected' AND r.settled_at IS NULL AND r.network = ANY (%(networks)s)
 ORDER BY r.id DESC LIMIT {GROUPED}
 """  # noqa: S608 - names are our own constants
+COUNTED = f"""
+SELECT network, count(*), min(read_at) FROM (
+    SELECT network, read_at FROM inbound_records r
+    WHERE outcome = 'rejected' AND settled_at IS NULL AND network = ANY (%s) LIMIT {MOST} + 1
+) held GROUP BY network ORDER BY network
+"""  # noqa: S608
 RECORD_GROUPS = f"""
 SELECT cause, network, stream, reason_code, field, min(reason) AS reason, count(*) AS count, min(read_at) AS oldest,
        max(id) AS newest_id
@@ -99,6 +106,11 @@ class WorkGroup:
     reason: str
     count: int
     oldest: datetime
+
+
+def counted(conn: Connection, networks: Sequence[str]) -> list[Counted]:
+    """How much is in quarantine by network, as store.needs counts."""
+    return [Counted(*row) for row in conn.execute(COUNTED, (list(networks),))]
 
 
 def records(conn: Connection, networks: Sequence[str]) -> list[RecordGroup]:

@@ -33,6 +33,16 @@ COUNT = """
 SELECT network, count(*), min(at) FROM ({waits} LIMIT {most} + 1) counted GROUP BY network ORDER BY network
 """
 ENTRIES = "{waits} ORDER BY at, subject LIMIT %(most)s"
+SEEN = "SELECT subject FROM activity WHERE subject = ANY (%s) AND subject <> '' AND kind = %s"
+DONE = """
+INSERT INTO activity (consignment_id, kind, actor, source, changes, warnings, subject)
+SELECT consignment_id, %(kind)s, %(actor)s, %(source)s, jsonb_build_object('why', jsonb_build_array(said, NULL)), '{}',
+       subject
+FROM unnest(%(consignment_ids)s::bigint[], %(said)s::text[], %(subjects)s::text[]) AS done (consignment_id, said,
+                                                                                              subject)
+"""
+FLAGGED = "SELECT connection, flagged_at, reason FROM connection_flags ORDER BY flagged_at, connection"
+SILENT = "SELECT rate_group, silent_since FROM call_windows WHERE silent_since IS NOT NULL ORDER BY silent_since"
 
 
 class Asked(NamedTuple):
@@ -107,6 +117,30 @@ def entries(
     values = {**asked.values(), "subjects": None if subjects is None else list(subjects), "most": most}
     with conn.cursor(row_factory=class_row(Entry)) as cursor:
         return cursor.execute(ENTRIES.format(waits=_waits(cause)).encode(), values, prepare=False).fetchall()
+
+
+def not_seen_to(conn: Connection, found: Sequence[Entry]) -> list[Entry]:
+    """Those that no person has taken off their list."""
+    seen = {row[0] for row in conn.execute(SEEN, ([one.subject for one in found], SEEN_TO))} if found else set()
+    return [one for one in found if one.subject not in seen]
+
+
+def done(conn: Connection, found: Sequence[Entry], kind: str, actor: str, source: str) -> None:
+    """Writes what a person did about entries into the activity history, within the caller's transaction."""
+    values: dict[str, Any] = {"kind": kind, "actor": actor, "source": source}
+    values["consignment_ids"] = [one.consignment_id for one in found]
+    values["said"], values["subjects"] = [one.said for one in found], [one.subject for one in found]
+    conn.execute(DONE, values)
+
+
+def flagged_connections(conn: Connection) -> list[tuple[str, datetime, str]]:
+    """Connections that a network refused: since when, and why."""
+    return [(str(name), at, str(reason)) for name, at, reason in conn.execute(FLAGGED)]
+
+
+def silent_addresses(conn: Connection) -> list[tuple[str, datetime]]:
+    """Rate groups of a network that answers nothing at all, since when."""
+    return [(str(group), since) for group, since in conn.execute(SILENT)]
 
 
 def _waits(cause: str) -> str:

@@ -1,6 +1,6 @@
 """Rejected records that wait for a person: listed, corrected, handed out for replay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -31,6 +31,20 @@ class Quarantined(NamedTuple):
     row_number: int | None
 
 
+class Kept(NamedTuple):
+    """A rejected record, whether it waits or was settled; see Quarantined.
+
+    `settled_by` says how, `consignment_id` what it became then; both None while it waits. `size` of `raw`, in bytes.
+    """
+
+    record: Quarantined
+    corrected_by: str | None
+    settled_at: datetime | None
+    settled_by: str | None
+    consignment_id: int | None
+    size: int
+
+
 class NotInQuarantine(LookupError):
     """No open quarantined record has this id."""
 
@@ -59,6 +73,14 @@ FROM unnest(%(keys)s::text[], %(read_at)s::timestamptz[]) AS again (record_key, 
 WHERE held.network = %(network)s AND held.record_key = again.record_key AND held.outcome = 'rejected'
   AND held.settled_at IS NULL AND held.read_at <= again.read_at
 """
+KEPT = f"""
+SELECT r.*, kept.corrected_by, kept.settled_at, kept.settled_by, kept.consignment_id, octet_length(kept.raw)
+FROM ({QUARANTINED} AND r.id = %s) r JOIN inbound_records kept USING (id)
+"""  # noqa: S608 - names are our own constants
+TAKE_OUT = """
+UPDATE inbound_records SET settled_at = now(), settled_by = 'taken out by ' || %s
+WHERE id = ANY (%s) AND outcome = 'rejected' AND settled_at IS NULL RETURNING id
+"""
 LANDED = "SELECT FROM inbound_records WHERE (network, stream, record_key) = (%s, %s, %s) LIMIT 1"
 OF_BATCH = (
     f"{QUARANTINED} AND r.batch_id = %s AND (r.settled_at IS NULL OR starts_with(r.settled_by, %s)) ORDER BY r.id"
@@ -71,6 +93,18 @@ def listed(
     """Open records, oldest first; each filter that is None takes all."""
     rows = conn.execute(OPEN, {"network": network, "reason_code": reason_code, "ids": ids})
     return [Quarantined(*row) for row in rows]
+
+
+def kept(conn: Connection, record_id: int) -> Kept | None:
+    """One rejected record, settled or not; None when there is none of this id."""
+    row = conn.execute(KEPT, (record_id,)).fetchone()
+    width = len(Quarantined._fields)
+    return Kept(Quarantined(*row[:width]), *row[width:]) if row else None
+
+
+def take_out(conn: Connection, record_ids: Sequence[int], actor: str) -> list[int]:
+    """Settles records that are not to become orders; those that were still waiting."""
+    return [row[0] for row in conn.execute(TAKE_OUT, (actor, list(record_ids)))]
 
 
 def of_batch(conn: Connection, batch_id: int) -> list[Quarantined]:
