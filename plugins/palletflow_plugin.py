@@ -28,9 +28,10 @@ class PalletflowPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
-        from palletflow.airflow import order_store
+        from palletflow.airflow import house_health, order_store
         from palletflow.desk.access import admit, signing_key
         from palletflow.desk.app import create_app
+        from palletflow.desk.health import WithHealth
         from palletflow.desk.pages.app import create_pages
         from palletflow.desk.pipelines_of_airflow import AirflowPipelines
         from palletflow.desk.track import create_track
@@ -45,8 +46,10 @@ class PalletflowPlugin(AirflowPlugin):
                 "app": create_track(order_store.connect),
             },
             {
-                "name": "Palletflow order API",
+                "name": "Palletflow order API and health",
                 "url_prefix": "/palletflow",
-                "app": create_app(admit, order_store.connect),
+                "app": WithHealth(
+                    create_app(admit, order_store.connect), order_store.connect, house_health.health_in_database
+                ),
             },
         ]

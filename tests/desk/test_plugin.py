@@ -26,4 +26,4 @@ def test_only_a_web_server_builds_the_application():
     assert done.returncode == 0, done.stderr
     imported, apps = json.loads(done.stdout.splitlines()[-1])
     assert imported == ["palletflow_plugin"]
-    assert apps == [["/palletflow/desk", "Gate"], ["/palletflow/track", "Places"], ["/palletflow", "Gate"]]
+    assert apps == [["/palletflow/desk", "Gate"], ["/palletflow/track", "Places"], ["/palletflow", "WithHealth"]]

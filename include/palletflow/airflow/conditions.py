@@ -1,22 +1,20 @@
 """What of the house's figures somebody is to be told of: in which area, what, where, and what to do."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from palletflow.airflow.house_health import API, DATABASE
 from palletflow.checked_yaml import FileFault
 from palletflow.deployment import Alerts
 from palletflow.store.alerts import Condition
-from palletflow.store.figures import Figures
+from palletflow.store.figures import WAITS_TOO_LONG, Figures
 from palletflow.syncs import SyncState
 
 DESK = "/palletflow/desk"
 TODAY, ATTENTION = f"{DESK}/", f"{DESK}/attention"
 CONNECTIONS, DAGS = "/connections", "/dags"
 SYNCS, WORK, QUARANTINE, HOUSE, AIRFLOW = "syncs", "work", "quarantine", "house", "airflow"
-# Sweeps come every ten minutes and a drain works for eight.
-WAITS_TOO_LONG = timedelta(minutes=30)
 
 STORE_AWAY = Condition(
     "The order store does not answer",

@@ -39,17 +39,23 @@ class NoAnswer(Exception):
 def airflow_health() -> dict[str, bool]:
     """Whether each component is well. The page is asked, as everybody asks it; if it does not answer, the database.
 
-    Only the database is named when that does not answer, as then nobody knows of the others.
+    Only page and database are named when the database does not answer, as then nobody knows of the others.
     """
     told = _asked()
-    answers = told is not None
-    if told is None:
-        try:
-            told = _patiently(get_airflow_health)
-        except NoAnswer:
-            told = {}
+    return {API: told is not None, **(_read(told) if told is not None else health_in_database())}
+
+
+def health_in_database() -> dict[str, bool]:
+    """The same as the database has it, of all but the page: for the page itself."""
+    try:
+        return _read(_patiently(get_airflow_health))
+    except NoAnswer:
+        return {DATABASE: False}
+
+
+def _read(told: Mapping[str, Any]) -> dict[str, bool]:
     found = {ours: told.get(theirs, {}).get("status") == HEALTHY for theirs, ours in COMPONENTS.items()}
-    return {API: answers, **(found if found[DATABASE] else {DATABASE: False})}
+    return found if found[DATABASE] else {DATABASE: False}
 
 
 def still_fails(dag_id: str, _since: datetime) -> bool:

@@ -17,6 +17,8 @@ from palletflow.store.call_windows import WINDOW_S
 from palletflow.store.connection import Connection
 
 LATELY = timedelta(hours=1)
+# Of work that is due. Sweeps come every ten minutes and a drain works for eight.
+WAITS_TOO_LONG = timedelta(minutes=30)
 # So many batches back are looked through for those of the last hour.
 BATCHES = 5000
 
@@ -194,9 +196,9 @@ def read(conn: Connection) -> Figures:
     )
 
 
-def work_waits(conn: Connection, longer_than: timedelta) -> bool:
-    """Whether anything that is due has waited for so long."""
-    return conn.execute(WAITING, (longer_than,)).fetchone() is not None
+def work_waits(conn: Connection) -> bool:
+    """Whether anything that is due has waited for too long."""
+    return conn.execute(WAITING, (WAITS_TOO_LONG,)).fetchone() is not None
 
 
 def looked(conn: Connection) -> None:

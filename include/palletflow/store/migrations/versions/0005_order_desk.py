@@ -130,7 +130,8 @@ DROP INDEX inbound_files_batch_id_idx, activity_batch_id_idx, documents_sha256_i
 DROP TABLE lost_documents;
 DROP TABLE customer_links;
 DROP TABLE watch_looks;
-ALTER TABLE alerts DROP COLUMN taken_until, DROP COLUMN seen_at, DROP COLUMN area, DROP COLUMN over_at, DROP COLUMN link;
+ALTER TABLE alerts
+    DROP COLUMN taken_until, DROP COLUMN seen_at, DROP COLUMN area, DROP COLUMN over_at, DROP COLUMN link;
 DELETE FROM poll_runs WHERE read_to IS NULL;
 ALTER TABLE poll_runs DROP COLUMN expected_since, ALTER COLUMN read_to SET NOT NULL;
 DROP INDEX stops_outward, stops_postcode;
