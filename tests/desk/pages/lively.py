@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from PIL import Image
+from tests.desk.desk_orders import DEPLOYMENT
 
 from palletflow import deployment
 from palletflow.discovery import network_part
@@ -17,8 +18,20 @@ from palletflow.intake.flow import Intake
 from palletflow.orders.lifecycle import Reason, Status
 from palletflow.orders.tracking import Event
 from palletflow.store import (
-    activity, barcodes, customers, document_exchanges, documents, movements, network_notes, photo_uploads,
-    photo_windows, quarantined_files, status_exports, tracking, whereabouts, work_items,
+    activity,
+    barcodes,
+    customers,
+    document_exchanges,
+    documents,
+    movements,
+    network_notes,
+    photo_uploads,
+    photo_windows,
+    quarantined_files,
+    status_exports,
+    tracking,
+    whereabouts,
+    work_items,
 )  # fmt: skip
 from palletflow.store.connection import Connection
 from palletflow.store.document_exchanges import Fetched
@@ -26,7 +39,6 @@ from palletflow.store.documents import Document
 from palletflow.store.imports import Batch
 from palletflow.store.network_notes import Note
 from palletflow.store.quarantined_files import QuarantinedFile
-from tests.desk.desk_orders import DEPLOYMENT
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ACTOR = "palletflow"
@@ -77,9 +89,16 @@ def photo(conn: Connection, consignment_id: int, name: str, colour: str = "peru"
 
 
 def _document(
-    conn: Connection, consignment_id: int, kind: str, name: str, media_type: str, data: bytes, *, of_order: bool = False,
+    conn: Connection,
+    consignment_id: int,
+    kind: str,
+    name: str,
+    media_type: str,
+    data: bytes,
+    *,
+    of_order: bool = False,
     **more: Any,
-) -> int:  # fmt: skip
+) -> int:
     stored = open_storage().put(data)
     [(order_id,)] = conn.execute("SELECT order_id FROM consignments WHERE id = %s", (consignment_id,)).fetchall()
     of = None if of_order else consignment_id
@@ -185,7 +204,9 @@ def palletways(conn: Connection, word: str = "gate code at reception") -> int:
         network_notes.keep(conn, "palletways", "123", [(one, note)], ago(5))
         photo_windows.begin(conn, one, ago(4), single=False)
         photo_windows.attempted(conn, one, ago(3), found=False, answer=None, closes=True)
-    file = QuarantinedFile("palletways", number, "malformed", word, None, None, "podimages@portal", "https://example.com")
+    file = QuarantinedFile(
+        "palletways", number, "malformed", word, None, None, "podimages@portal", "https://example.com"
+    )
     quarantined_files.add(conn, file, ago(3))
     with conn.transaction():
         movements.report_stop(

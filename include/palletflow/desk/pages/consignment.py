@@ -173,7 +173,7 @@ def _back(request: Request, consignment_id: int, said: str) -> Response:
 def _held(within: Context, consignment_id: int) -> dict[str, Any]:
     """Raises Refused 404."""
     plan = within.networks.plan
-    held = standing.standing(within.conn, consignment_id)
+    held = standing.standing(within.conn, consignment_id, within.networks.connections)
     if held is None:
         raise unknown("consignment", "id", consignment_id)
     plan.network(held["network"])  # one that the deployment file no longer lists is said so
@@ -182,10 +182,11 @@ def _held(within: Context, consignment_id: int) -> dict[str, Any]:
 
 def _read(within: Context, consignment_id: int, before: Place) -> tuple[dict[str, Any], list[Happening], bool]:
     held = _held(within, consignment_id)
-    # Flags of the connections of its own depots: the others hold nothing of it up.
+    # Flags of the connections of its own depots: the others hold nothing of it up. While it has none, the first of ours
+    # stands in.
     ours = within.networks.plan.network(held["network"]).depots
     taking_part = {held["requesting_depot"], held["collecting_depot"], held["delivery_depot"]} & ours.keys()
-    connections = {ours[depot] for depot in taking_part or ours}
+    connections = {ours[depot] for depot in taking_part or [next(iter(ours))]}
     held["flags"] = [flag for flag in held["flags"] if flag["connection"] in connections]
     happenings, has_more = timeline.story(within.conn, consignment_id, before)
     return held, happenings, has_more
