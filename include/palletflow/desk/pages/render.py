@@ -41,6 +41,15 @@ SAID = {
     "done-meanwhile": "There was nothing left to do: it was done meanwhile.",
     "corrected": "The corrected record is kept; replay it to send it through the import once more.",
     "replayed": "The record went through the import.",
+    "all-replayed": "All of them went through the import.",
+    "some-replayed": "Some of them went through the import; the others were rejected again and are still here.",
+    "none-replayed": "They were rejected again; their reasons are below.",
+    "replay-begun": "These are too many to wait for: the pipeline quarantine_replay sends them through the import now. "
+    "Reload this page in a minute.",
+    "taken-out": "The record is taken out of quarantine; it makes no order.",
+    "tried-again": "It is tried again now; what is done goes from this list within a minute.",
+    "reviewed": "Marked as reviewed.",
+    "seen-to": "Taken off the list; the history says by whom.",
     "still-rejected": "The record went through the import and was rejected again; the reason is below.",
     "shown-to-customers": "Customers see this document on the pages they have a link to.",
     "hidden-from-customers": "Customers no longer see this document.",
@@ -111,6 +120,12 @@ def day(value: date | str | None) -> str:
     return f"{date.fromisoformat(value) if isinstance(value, str) else value:%a %-d %b %Y}"
 
 
+def clock(moment: datetime) -> str:
+    """The time of day of a moment about now: "13:05"; with its day where that is another one: "Mon 13:05"."""
+    at, today = moment.astimezone(LONDON), datetime.now(LONDON).date()
+    return f"{at:%H:%M}" if at.date() == today else f"{at:%a %H:%M}"
+
+
 def span(length: timedelta | None) -> str:
     """How long, in its one or two largest units: "3 min", "2 h 5 min", "4 d 1 h"."""
     if length is None:
@@ -154,4 +169,4 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters.update(when=when, day=day, span=span, ago=ago, count=count, size=size, words=words)
+TEMPLATES.filters.update(when=when, clock=clock, day=day, span=span, ago=ago, count=count, size=size, words=words)
