@@ -6,7 +6,6 @@ It finds the order store in AIRFLOW_CONN_ORDER_STORE and the deployment file in 
 import argparse
 import getpass
 import json
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +14,8 @@ from typing import Any
 
 from palletflow import deployment
 from palletflow.checked_yaml import FileFault
-from palletflow.commands import watch
+from palletflow.commands import backup, check_connection, watch
+from palletflow.commands.called import Usage, order_store_dsn
 from palletflow.discovery import network_names, network_part
 from palletflow.intake import replay as replaying
 from palletflow.network_errors import NetworkError
@@ -31,12 +31,6 @@ from palletflow.store import (
 )
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 from palletflow.store.quarantine import NotInQuarantine, Quarantined
-
-ORDER_STORE = "AIRFLOW_CONN_ORDER_STORE"
-
-
-class Usage(Exception):
-    """The command cannot be carried out as given."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     reopen.add_argument("tracking_id")
     reopen.set_defaults(command=_reopen_delivery)
+    check_connection.add(commands)
     watch.add(commands)
+    backup.add(commands)
     return parser
 
 
@@ -143,24 +139,15 @@ def _work_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", help="e.g. dispatch")
 
 
-def _dsn() -> str:
-    try:
-        return os.environ[ORDER_STORE]
-    except KeyError:
-        raise Usage(
-            f"set {ORDER_STORE} to the order store's address, postgresql://user:password@host/database"
-        ) from None
-
-
 def _order_store() -> Connection:
-    return connect(_dsn())
+    return connect(order_store_dsn())
 
 
 def _migrate(options: argparse.Namespace) -> None:
     if options.down:
-        migrate.downgrade(_dsn(), options.down)
+        migrate.downgrade(order_store_dsn(), options.down)
     else:
-        migrate.upgrade(_dsn())
+        migrate.upgrade(order_store_dsn())
 
 
 def _check_deployment(_: argparse.Namespace) -> None:
@@ -366,3 +353,7 @@ def _json(file: Path) -> Any:
         raise Usage(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise Usage(f"{file} is not JSON: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,5 +1,6 @@
 """The supervisor with real processes: restarts what crashes, stops everything, leaves nothing behind."""
 
+import itertools
 import os
 import signal
 import socket
@@ -116,6 +117,34 @@ def test_a_crashed_process_is_restarted_and_the_terminal_told_so(
     assert "lamp ended with status 3 and is restarted" in said[0]
     assert str(tmp_path / "logs" / "lamp.log") in said[0]
     assert "the lamp is out" in said[0]
+
+
+def test_a_process_that_hangs_is_killed_and_restarted_and_one_nobody_knows_of_is_not(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    supervisor.ask_every_seconds, supervisor.unwell_seconds = 0.02, 0.1
+    # Well once; then nobody can tell, for longer than it may be unwell; then it hangs.
+    answers = itertools.chain([False] * 20, [True], [None] * 20, itertools.repeat(False))
+    asked: list[bool | None] = []
+
+    def is_well() -> bool | None:
+        asked.append(next(answers))
+        return asked[-1]
+
+    starts = tmp_path / "starts"
+    hanging = f"open({str(starts)!r}, 'a').write('x'); {STUBBORN}"
+    [child] = supervisor.start(python("hanging", hanging, tmp_path, is_well=is_well))
+    first = child.pid
+    until("a second start", lambda: starts.exists() and len(starts.read_text()) == 2)
+
+    assert not lives(first)
+    assert len(asked) > 41
+    assert said[0] == "  hanging runs, but gives no sign of life for 0 s"
+    assert "hanging ended with status -9 and is restarted" in said[1]
+    # It has not been well since it was restarted, so it may still be starting.
+    asks = len(asked)
+    until("more asking", lambda: len(asked) > asks + 20)
+    assert starts.read_text() == "xx"
 
 
 def test_what_a_crashed_process_left_does_not_work_beside_its_successor(supervisor: Supervisor, tmp_path: Path) -> None:

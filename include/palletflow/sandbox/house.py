@@ -1,7 +1,8 @@
 """Stands a whole house up on this machine and takes it down again.
 
 Order: ports are checked; Postgres; the simulated networks; both databases
-are migrated while the API server imports; then Airflow's four components. Taken down in reverse, Postgres last.
+are migrated while the API server imports; then Airflow's four components, and the watch. Taken down in reverse,
+Postgres last.
 """
 
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from palletflow import deployment
@@ -22,6 +24,7 @@ from palletflow.sandbox.networks import HOST as SIMULATOR_HOST
 from palletflow.sandbox.postgres import ORDER_STORE_DATABASE, EmbeddedPostgres, create_databases, with_database
 from palletflow.sandbox.processes import ProcessSpec, Supervisor
 from palletflow.sandbox.settings import HouseSettings, environment, links_base_url
+from palletflow.sandbox.signs_of_life import is_well
 from palletflow.sandbox.supervision import supervision
 from palletflow.sandbox.terminal import Terminal
 from palletflow.store import migrate
@@ -91,6 +94,7 @@ def _stand_up(settings: HouseSettings, supervisor: Supervisor, terminal: Termina
         supervisor.start(processes.airflow("dag-processor"))
         supervisor.wait_ready([*simulators, api_server])
     supervisor.start(processes.airflow("scheduler"), processes.airflow("triggerer"))
+    supervisor.start(processes.watch())
 
     return House(
         settings=settings,
@@ -146,6 +150,15 @@ class _Processes:
         return ProcessSpec(
             name=component,
             command=[sys.executable, "-m", "airflow", component, *quiet],
+            environment={**self.environment, **links_base_url(self.settings)},
+            folder=self.settings.home,
+            is_well=partial(is_well, self.settings.reach, component.replace("-", "_")),
+        )
+
+    def watch(self) -> ProcessSpec:
+        return ProcessSpec(
+            name="watch",
+            command=[sys.executable, "-m", "palletflow.cli", "watch"],
             environment={**self.environment, **links_base_url(self.settings)},
             folder=self.settings.home,
         )

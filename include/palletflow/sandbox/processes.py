@@ -1,4 +1,4 @@
-"""The supervisor: starts the house's processes, restarts what crashes, and leaves nothing behind.
+"""The supervisor: starts the house's processes, restarts what crashes or hangs, and leaves nothing behind.
 
 Stopping follows what Airflow's components expect. TERM goes to the process we started, which ends its own workers in
 order; when two thirds of the grace period are over, TERM goes to its whole family; at the end of it, KILL.
@@ -34,6 +34,9 @@ RESTART_DELAY = 1.0
 LONGEST_RESTART_DELAY = 60.0
 # A process that ran this long before it crashed is restarted as if it were the first time.
 STEADY_SECONDS = 60.0
+# A process that was well once and has not been for so long hangs; it is asked so often.
+UNWELL_SECONDS = 60.0
+ASK_EVERY_SECONDS = 10.0
 LOG_LIMIT_BYTES = 20_000_000
 LINES_SHOWN = 8
 LINE_WIDTH = 160
@@ -52,6 +55,7 @@ class ProcessSpec:
     """One process of the house.
 
     ready_url: answered with a status below 500 once the process is ready; None for ready as soon as it runs.
+    is_well: whether the running process does its work, None when that cannot be told just now; without it, it does.
     gated: the process reads one line from its standard input before it begins (see Child.open_gate).
     stop_signal: what asks it to end in order.
     """
@@ -61,6 +65,7 @@ class ProcessSpec:
     environment: Mapping[str, str]
     folder: Path
     ready_url: str | None = None
+    is_well: Callable[[], bool | None] | None = None
     gated: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     account: Account | None = None
@@ -171,6 +176,8 @@ class _Watched:
     crashes: int = 0
     ready: bool = False
     restart_at: float | None = None
+    was_well: bool = False
+    unwell_since: float | None = None
 
 
 @dataclass
@@ -186,6 +193,8 @@ class Supervisor:
     say: Callable[[str], None]
     grace_seconds: float = GRACE_SECONDS
     restart_delay: float = RESTART_DELAY
+    unwell_seconds: float = UNWELL_SECONDS
+    ask_every_seconds: float = ASK_EVERY_SECONDS
     _stages: list[list[_Watched]] = field(default_factory=list)
     _mark: str = field(default_factory=lambda: secrets.token_hex(16))
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -311,6 +320,8 @@ class Supervisor:
         if self._monitor is None:
             self._monitor = threading.Thread(target=self._look_after, name="supervisor", daemon=True)
             self._monitor.start()
+            # Asking may take seconds, in which others crash.
+            threading.Thread(target=self._ask_after, name="supervisor asks", daemon=True).start()
 
     def _look_after(self) -> None:
         while not self._stopping.wait(0.2):
@@ -323,6 +334,28 @@ class Supervisor:
                     self._announce_crash(watched)
                 elif time.monotonic() >= watched.restart_at:
                     self._restart(watched)
+
+    def _ask_after(self) -> None:
+        while not self._stopping.wait(self.ask_every_seconds):
+            for watched in self._all():
+                child = watched.child
+                if child.spec.is_well is not None and child.running():
+                    started = watched.started
+                    is_well = child.spec.is_well()
+                    if watched.started == started and not self._stopping.is_set():
+                        self._judge(watched, is_well)
+
+    def _judge(self, watched: _Watched, is_well: bool | None) -> None:
+        """Ends a process that hangs; it is then restarted like one that crashed."""
+        now = time.monotonic()
+        if is_well is not False:
+            watched.was_well |= is_well is True
+            watched.unwell_since = None
+        elif watched.was_well:
+            watched.unwell_since = watched.unwell_since or now
+            if now - watched.unwell_since >= self.unwell_seconds:
+                self.say(f"  {watched.child.spec.name} runs, but gives no sign of life for {self.unwell_seconds:.0f} s")
+                process_tree.end(self._family(watched.child), LEFTOVER_GRACE_SECONDS, self._hurry.is_set)
 
     def _announce_crash(self, watched: _Watched) -> None:
         now = time.monotonic()
@@ -343,6 +376,7 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             watched.restart_at = None
+            watched.was_well, watched.unwell_since = False, None
             watched.started = time.monotonic()
             try:
                 watched.child.start(self._mark, keep_log=True)
