@@ -66,8 +66,8 @@ def show(request: Request, within: InContext) -> Response:
         within.conn,
         [(network, depot) for network, ours in plan.networks.items() for depot in ours.depots],
         since=plot.first_hour(now),
-        yesterday=_day_begins(now, days_ago=1),
-        today=_day_begins(now),
+        yesterday=day_begins(now, days_ago=1),
+        today=day_begins(now),
     )
     flags = connection_flags.listed(within.conn)
     flagged = {flag.connection for flag in flags}
@@ -118,7 +118,7 @@ def _line(sync: SyncState, listed: Mapping[str, Pipeline], now: datetime) -> Lin
     return Line(sync, max(next_at, now) if next_at else None, False)
 
 
-def _day_begins(now: datetime, days_ago: int = 0) -> datetime:
+def day_begins(now: datetime, days_ago: int = 0) -> datetime:
     """The midnight in London before now, or so many days before that."""
     day = now.astimezone(LONDON).date() - timedelta(days=days_ago)
     return datetime.combine(day, time(), LONDON).astimezone(UTC)
