@@ -379,9 +379,11 @@ def test_the_process_finds_connections_in_airflows_database_tells_people_and_emi
         "PALLETFLOW_DEPLOYMENT": str(PROJECT / "include" / "deployment.yaml"),
         **_settings_of_the_house("AIRFLOW__METRICS__"),
     }
-    process = subprocess.Popen([Path(sys.executable).with_name("palletflow"), "watch"], env=environment)
+    sign = tmp_path / "sign"
+    command = [Path(sys.executable).with_name("palletflow"), "watch", "--sign", sign]
+    process = subprocess.Popen(command, env=environment)
     try:
-        until(lambda: "airflow.palletflow.looks" in metrics_received)
+        until(lambda: "airflow.palletflow.looks" in metrics_received and sign.exists())
     finally:
         process.terminate()
         assert process.wait(30) == 0

@@ -1,7 +1,10 @@
 """The promises of the production shape: docker-compose.yaml, Dockerfile and .env.example agree and hide nothing."""
 
 import json
+import os
 import re
+import subprocess
+import time
 from datetime import timedelta
 from itertools import chain, pairwise
 from pathlib import Path
@@ -20,7 +23,7 @@ EXAMPLE = (PROJECT / ".env.example").read_text()
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 DEPLOYMENT: dict[str, Any] = yaml.safe_load((PROJECT / "include" / "deployment.yaml").read_text())
 
-AIRFLOW = ["api-server", "scheduler", "dag-processor", "triggerer", "worker"]
+AIRFLOW = ["api-server", "scheduler", "dag-processor", "triggerer", "watch", "worker"]
 SIMULATORS = {"palletforce-simulator": "palletforce", "nexus-simulator": "nexus", "palletways-simulator": "palletways"}
 # The image has no FTP server.
 NOT_SERVED = {"palletways_upload_124"}
@@ -141,6 +144,55 @@ def test_a_running_service_is_checked_restarted_stopped_in_order_and_without_pri
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["logging"]["options"]["max-size"]
     assert "stop_grace_period" in service
+
+
+@pytest.mark.parametrize(("answers", "was_well", "status", "killed"), [
+    (True, None, 0, False),
+    (False, None, 1, False),
+    (False, timedelta(minutes=1), 1, False),
+    (False, timedelta(minutes=5), 1, True),
+    (True, timedelta(minutes=5), 0, False),
+])  # fmt: skip
+def test_a_scheduler_that_hangs_is_killed_so_that_docker_starts_it_anew(
+    tmp_path: Path, answers: bool, was_well: timedelta | None, status: int, killed: bool
+) -> None:
+    shell, script = SERVICES["scheduler"]["healthcheck"]["test"]
+    sign = tmp_path / "well"
+    if was_well is not None:
+        sign.touch()
+        then = time.time() - was_well.total_seconds()
+        os.utime(sign, (then, then))
+    (tmp_path / "curl").write_text(f"#!/bin/sh\nexit {0 if answers else 22}\n")
+    (tmp_path / "curl").chmod(0o755)
+    script = script.replace("$$", "$").replace("/dev/shm", str(tmp_path))
+    assert script.count("kill -KILL -1") == 1
+    done = subprocess.run(
+        ["sh", "-c", script.replace("kill -KILL -1", "echo killed")],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert shell == "CMD-SHELL"
+    assert (done.returncode, "killed" in done.stdout) == (status, killed)
+    assert sign.exists() == (answers or was_well is not None)
+
+
+def test_the_watch_is_well_as_long_as_it_looks(tmp_path: Path) -> None:
+    shell, script = SERVICES["watch"]["healthcheck"]["test"]
+    [option, sign] = SERVICES["watch"]["command"][1:]
+    script = script.replace("$$", "$").replace(sign, str(tmp_path / "sign"))
+
+    def is_well() -> bool:
+        return subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode == 0
+
+    assert (shell, option) == ("CMD-SHELL", "--sign")
+    assert not is_well()
+    (tmp_path / "sign").touch()
+    assert is_well()
+    os.utime(tmp_path / "sign", (0, 0))
+    assert not is_well()
 
 
 @pytest.mark.parametrize("name", [*AIRFLOW, "init"])

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -39,13 +40,13 @@ STILL: dict[str, Callable[[str, datetime], bool]] = {FAILED: house_health.still_
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Watches until it is asked to end."""
+def main(sign: Path | None) -> None:
+    """Watches until it is asked to end; `sign` is touched after every look."""
     os.environ.update(SERVER)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Watch().run(stop)
+    Watch(sign=sign).run(stop)
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Watch:
     ways: Callable[[], Mapping[str, Any]] = notify.known_ways
     load: Callable[[], Deployment] = deployment.load
     meter: Meter = field(default_factory=Meter)
+    # Touched after every look, and while another watch looks.
+    sign: Path | None = None
     _counter: Counter = field(default_factory=Counter)
     # What is told is known to last: it was seen in the look before as well.
     _seen: set[str] = field(default_factory=set)
@@ -78,10 +81,12 @@ class Watch:
                     stands_by = not alone
                     while alone and not stop.is_set():
                         self._look_whatever_happens(conn)
+                        self._give_sign()
                         stop.wait(every_s)
             except (DatabaseUnavailable, ConnectionLost, AirflowNotFoundException) as error:
                 log.warning("The order store does not answer: %s", type(error).__name__)
                 self.look_without_store()
+            self._give_sign()
             stop.wait(every_s)
 
     def look(self, conn: Connection) -> None:
@@ -139,6 +144,10 @@ class Watch:
             raise
         except Exception:
             log.exception("This look failed; the next one comes in a minute")
+
+    def _give_sign(self) -> None:
+        if self.sign is not None:
+            self.sign.touch()
 
     def _airflow(self) -> Mapping[str, bool]:
         health = self.health()
