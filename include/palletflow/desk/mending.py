@@ -5,7 +5,6 @@ Whatever is asked for again first finds out whether it was done already, so that
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from palletflow.desk.context import Context
 from palletflow.desk.needs import has_part
@@ -29,23 +28,19 @@ REPLAY_DAG = "quarantine_replay"
 PHOTOS_AT_ONCE = 50
 
 
-class Done(NamedTuple):
-    """How many of the entries something could be done about, and what the page says of it (render.SAID)."""
+def mend(within: Context, pipelines: Pipelines, cause: str, found: Sequence[Entry]) -> str:
+    """Tries entries of a cause again; what the page says of it (render.SAID).
 
-    count: int
-    said: str
-
-
-def mend(within: Context, pipelines: Pipelines, cause: str, found: Sequence[Entry]) -> Done:
-    """Tries entries of a cause again. Raises Refused 503 when Airflow lacks the pipeline for it."""
+    Raises Refused 503 when Airflow lacks the pipeline for it.
+    """
     return WAYS[cause](within, pipelines, found)
 
 
-def end(within: Context, found: Sequence[Entry]) -> Done:
-    """Takes entries off their lists: a person has seen to them."""
+def end(within: Context, found: Sequence[Entry]) -> str:
+    """Takes entries off their lists, as a person has seen to them; what the page says of it."""
     with within.conn.transaction():
         needs.done(within.conn, found, SEEN_TO, within.actor, SOURCE)
-    return Done(len(found), "seen-to")
+    return "seen-to"
 
 
 def replay_now(within: Context, record_ids: Sequence[int]) -> Counts:
@@ -99,9 +94,8 @@ def subject_of(record_id: int) -> str:
     return f"quarantined record {record_id}"
 
 
-def _dispatch(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _dispatch(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     """Sends what failed again, asks the network about what is unknown, queues what waits in no queue."""
-    done = 0
     for one in found:
         assert one.consignment_id is not None, "they are of consignments"
         try:
@@ -110,10 +104,9 @@ def _dispatch(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
                 act = ACTS.get(facts.dispatch_state)
                 if act:
                     act(within.conn, facts.order_id, within.actor)
-                    done += 1
         except (DispatchRefused, consignments.NoSuchConsignment):
             continue  # it has gone on meanwhile
-    return Done(done, "tried-again")
+    return "tried-again"
 
 
 ACTS: Mapping[str, Callable[[Connection, int, str], None]] = {
@@ -123,64 +116,61 @@ ACTS: Mapping[str, Callable[[Connection, int, str], None]] = {
 }
 
 
-def _parked(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _parked(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     with within.conn.transaction():
-        count = work_items.requeue(within.conn, ids=[_number(one) for one in found])
+        work_items.requeue(within.conn, ids=[_number(one) for one in found])
         needs.done(within.conn, found, "work requeued", within.actor, SOURCE)
-    return Done(count, "requeued")
+    return "requeued"
 
 
-def _review(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _review(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     for one in found:
         assert one.order_id is not None, "they are of orders"
         within.clerk.end_review(one.order_id)
-    return Done(len(found), "reviewed")
+    return "reviewed"
 
 
-def _statuses(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _statuses(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     return _ask(within, found, "statuses asked for", lambda network: barcodes.EXPORT)
 
 
-def _etas(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _etas(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     return _ask(within, found, "ETA asked for", lambda network: _follow(within, network, follows.EXPECTED))
 
 
-def _pods(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _pods(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     return _ask(within, found, "documents asked for", _document_fetch)
 
 
-def _documents(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _documents(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     """Looks for what could not be fetched, and sends what could not be sent."""
     fetched = [one for one in found if one.said.startswith("Fetching")]
     sent = [one for one in found if one not in fetched]
-    done = _ask(within, fetched, "documents asked for", _document_fetch).count
-    done += _ask(within, sent, "upload asked for", lambda network: _follow(within, network, follows.ADDED)).count
-    return Done(done, "tried-again")
+    _ask(within, fetched, "documents asked for", _document_fetch)
+    return _ask(within, sent, "upload asked for", lambda network: _follow(within, network, follows.ADDED))
 
 
-def _photos(within: Context, pipelines: Pipelines, found: Sequence[Entry]) -> Done:
+def _photos(within: Context, pipelines: Pipelines, found: Sequence[Entry]) -> str:
     """Has the network's own pipeline look for photos of the longest missing."""
-    done = 0
     for network in sorted({one.network for one in found}):
         wanted = [one for one in found if one.network == network][:PHOTOS_AT_ONCE]
         conf = {"tracking_ids": ", ".join(one.name for one in wanted)}
         _trigger(pipelines, f"{network}_fetch_photos", conf, within.actor)
         with within.conn.transaction():
             needs.done(within.conn, wanted, "photos looked for", within.actor, SOURCE)
-        done += len(wanted)
-    return Done(done, "fetching")
+    return "fetching"
 
 
-def _stale(within: Context, _: Pipelines, found: Sequence[Entry]) -> Done:
+def _stale(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
     with within.conn.transaction():
         for one in found:
             assert one.consignment_id is not None, "they are of consignments"
             sweeps.take_up(within.conn, one.consignment_id)
         needs.done(within.conn, found, "taken up again", within.actor, SOURCE)
-    return Done(len(found), "tried-again")
+    return "tried-again"
 
 
-def _ask(within: Context, found: Sequence[Entry], kind: str, work: Callable[[str], str | None]) -> Done:
+def _ask(within: Context, found: Sequence[Entry], kind: str, work: Callable[[str], str | None]) -> str:
     """Asks for a kind of work for the consignments of entries; `work` gives it by network, None where it has none."""
     asked = [one for one in found if one.consignment_id is not None and work(one.network)]
     with within.conn.transaction():
@@ -188,7 +178,7 @@ def _ask(within: Context, found: Sequence[Entry], kind: str, work: Callable[[str
             ids = {one.consignment_id for one in asked if one.network == network}
             work_items.enqueue(within.conn, network, work(network) or "", ids)
         needs.done(within.conn, asked, kind, within.actor, SOURCE)
-    return Done(len(asked), "tried-again")
+    return "tried-again"
 
 
 def _follow(within: Context, network: str, event: str) -> str | None:
@@ -213,7 +203,7 @@ def _number(one: Entry) -> int:
     return int(one.subject.rpartition(" ")[2])
 
 
-WAYS: Mapping[str, Callable[[Context, Pipelines, Sequence[Entry]], Done]] = {
+WAYS: Mapping[str, Callable[[Context, Pipelines, Sequence[Entry]], str]] = {
     "dispatch": _dispatch,
     "parked": _parked,
     "review": _review,

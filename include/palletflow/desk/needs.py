@@ -261,8 +261,8 @@ def needs(conn: Connection, networks: Networks, now: datetime) -> list[Need]:
     found = []
     question = asked(networks, now)
     for cause in sorted(CAUSES.values(), key=lambda one: one.urgency):
-        counted = _counted(conn, networks, cause, question)
-        more = sum(one.count for one in counted) > MOST
+        held = counted(conn, networks, cause, question)
+        more = sum(one.count for one in held) > MOST
         found += [
             Need(
                 cause=cause.code,
@@ -275,7 +275,7 @@ def needs(conn: Connection, networks: Networks, now: datetime) -> list[Need]:
                 what_to_do=cause.what_to_do,
                 path=f"/attention/{cause.code}" + (f"?network={one.network}" if one.network else ""),
             )
-            for one in counted
+            for one in held
         ]
     return found
 
@@ -293,7 +293,8 @@ def entries(
     return stored.entries(conn, cause, question, subjects=subjects, most=most)
 
 
-def _counted(conn: Connection, networks: Networks, cause: Cause, question: Asked) -> list[Counted]:
+def counted(conn: Connection, networks: Networks, cause: Cause, question: Asked) -> list[Counted]:
+    """How much of a cause each network has; beyond MOST in all it is no longer counted."""
     if cause.code in PUT_TOGETHER:
         return _by_network(PUT_TOGETHER[cause.code](conn, networks, question))
     if cause.code == "quarantine":
@@ -318,15 +319,12 @@ def _collected_before(moment: datetime) -> date:
 
 def _connections(conn: Connection, networks: Networks, question: Asked) -> list[Entry]:
     """Connections whose key or address was refused, and networks that answer nobody at all."""
-    uses = {
-        connection: network
-        for network in question.networks
-        for connection in networks.plan.network(network).depots.values()
-    }
+    uses = {connection: name for name, ours in networks.plan.networks.items() for connection in ours.depots.values()}
     return [
         *(
             _of_no_consignment(uses.get(name, ""), name, at, reason, "connection")
             for name, at, reason in stored.flagged_connections(conn)
+            if uses.get(name, "") in ("", *question.networks)
         ),
         *(
             _of_no_consignment("", group, since, "It answers nothing at all: it may have banned our address", "address")
