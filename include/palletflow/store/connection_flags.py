@@ -1,17 +1,6 @@
 """Connections whose key or address a network refused: their schedules skip until a check passes."""
 
-from datetime import datetime
-from typing import NamedTuple
-
 from palletflow.store.connection import Connection
-
-
-class Flag(NamedTuple):
-    """A connection that is not used until a check passes, since when and why."""
-
-    connection: str
-    reason: str
-    flagged_at: datetime
 
 
 def raise_flag(conn: Connection, connection: str, reason: str) -> None:
@@ -27,12 +16,6 @@ def reason(conn: Connection, connection: str) -> str | None:
     """Why a connection is flagged, None when it is not."""
     row = conn.execute("SELECT reason FROM connection_flags WHERE connection = %s", (connection,)).fetchone()
     return row[0] if row else None
-
-
-def listed(conn: Connection) -> list[Flag]:
-    """All that are flagged."""
-    rows = conn.execute("SELECT connection, reason, flagged_at FROM connection_flags ORDER BY connection")
-    return [Flag(*row) for row in rows]
 
 
 def take_check(conn: Connection, connection: str, every_s: float) -> bool:

@@ -38,10 +38,13 @@ FROM consignments c WHERE c.delivered_at >= %(since)s GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608 - names are our own constants
 # Work on one consignment has its id as key, or begins with it.
 OPEN = f"""
-SELECT CASE c.dispatch_state WHEN 'failed' THEN 'failed' ELSE 'waiting' END, c.network, {PARTS}, count(*)
+SELECT c.what, c.network, {PARTS}, count(*)
 FROM (
-    SELECT held.* FROM consignments held JOIN orders o ON o.id = held.order_id
-    WHERE held.dispatch_state IN ('todo', 'waiting', 'failed', 'unknown') AND o.cancelled_at IS NULL LIMIT %(most)s
+    (SELECT 'failed' AS what, held.* FROM consignments held JOIN orders o ON o.id = held.order_id
+     WHERE held.dispatch_state = 'failed' AND o.cancelled_at IS NULL LIMIT %(most)s)
+    UNION ALL
+    (SELECT 'waiting', held.* FROM consignments held JOIN orders o ON o.id = held.order_id
+     WHERE held.dispatch_state IN ('todo', 'waiting', 'unknown') AND o.cancelled_at IS NULL LIMIT %(most)s)
 ) c GROUP BY 1, 2, 3, 4, 5
 UNION ALL
 SELECT 'parked', w.network, {PARTS}, count(*)
@@ -49,11 +52,6 @@ FROM (SELECT network, key FROM work_items WHERE parked_at IS NOT NULL LIMIT %(mo
 LEFT JOIN consignments c ON c.id = CASE WHEN w.key ~ '^[0-9]{{1,18}}(:|$)' THEN split_part(w.key, ':', 1)::bigint END
 GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608
-QUARANTINED = """
-SELECT network, count(*) FROM (
-    SELECT network FROM inbound_records WHERE outcome = 'rejected' AND settled_at IS NULL LIMIT %(most)s
-) held GROUP BY network
-"""
 
 
 class TwoDays(NamedTuple):
@@ -82,11 +80,10 @@ class Figures:
 @dataclass
 class Today:
     """`figures` by (network, depot), and by (network, WHOLE) for all of it; `hours`: what happened in each hour, by its
-    beginning and ARRIVED, DISPATCHED or DELIVERED; `quarantined`: records by network."""
+    beginning and ARRIVED, DISPATCHED or DELIVERED."""
 
     figures: Mapping[tuple[str, str], Figures]
     hours: Mapping[tuple[datetime, str], int]
-    quarantined: Mapping[str, int]
 
 
 def read(
@@ -118,7 +115,4 @@ def read(
         for depot in {WHOLE, *parts}:
             of = figures[network, depot]
             setattr(of, what, getattr(of, what) + count)
-    quarantined = {
-        network: count for network, count in conn.execute(QUARANTINED, values, prepare=False) if network in networks
-    }
-    return Today(figures, hours, quarantined)
+    return Today(figures, hours)

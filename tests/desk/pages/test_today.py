@@ -18,6 +18,11 @@ from palletflow.store import syncs as stored
 
 LONDON = ZoneInfo("Europe/London")
 MINUTE = timedelta(minutes=1)
+ATTENTION = "/palletflow/desk/attention"
+TASK = """
+INSERT INTO dispatch_tasks (consignment_id, trip, resource, auto_complete, finished_at)
+VALUES (%s, 'T1', 'PALLETFORCE_OUT', false, now())
+"""
 SCRIPT = "<script>alert('x')</script>"
 
 
@@ -103,11 +108,7 @@ def test_a_consignment_counts_for_each_depot_that_takes_part_and_once_for_its_ne
         store.execute(f"UPDATE consignments SET {column} = %s WHERE id = %s", (last_night, before))
     sent = made("901", "901", "777", dispatch_state="completed")
     made("901", "901", "777", dispatch_state="waiting")
-    store.execute(
-        "INSERT INTO dispatch_tasks (consignment_id, trip, resource, auto_complete, finished_at)"
-        " VALUES (%s, 'T1', 'PALLETFORCE_OUT', false, now())",
-        (sent,),
-    )
+    store.execute(TASK, (sent,))
 
     page = desk.get("/").text
 
@@ -134,7 +135,8 @@ def test_a_consignment_counts_for_each_depot_that_takes_part_and_once_for_its_ne
 
 def test_what_needs_a_person_is_counted_named_and_leads_to_where_it_is_mended(desk, synced, made, store, pipelines):
     synced(**{"902": 45 * MINUTE, "124": 20 * MINUTE, "nexus_ukd101": timedelta(days=1), "901": 29 * MINUTE})
-    made("900", "900", "777", dispatch_state="failed")
+    failed = made("900", "900", "777", dispatch_state="failed")
+    store.execute(TASK, (failed,))
     parked = made("901", "901", "777")
     store.execute(
         "INSERT INTO work_items (network, kind, key, due_at, parked_at, last_error)"
@@ -155,19 +157,16 @@ def test_what_needs_a_person_is_counted_named_and_leads_to_where_it_is_mended(de
 
     page = desk.get("/").text
 
-    assert first_words(page) == "7 things need a person"
+    assert first_words(page) == "7 things need a person now"
     # What is late because of a paused pipeline or a flagged connection is told by these.
     assert needs(page) == [
         ("The pipeline palletways_poll is paused: unpause it in Airflow", "/dags/palletways_poll"),
-        (
-            f"The connection nexus_ukd101 is not used until a check passes: the password is refused {SCRIPT}",
-            "/connections",
-        ),
-        ("Palletforce: orders of 902 should have been read 45 min ago", "/dags/palletforce_import"),
-        ("Palletforce: statuses of 902 should have been read 45 min ago", "/dags/palletforce_statuses"),
-        ("2 pieces of work are parked (Palletforce 2)", "/palletflow/desk/attention/parked"),
-        ("1 dispatch has failed (Palletforce 1)", "/palletflow/desk/attention/dispatch"),
-        ("1 record is in quarantine (Nexus 1)", "/palletflow/desk/attention"),
+        (f"nexus_ukd101: the password is refused {SCRIPT}", f"{ATTENTION}/connections"),
+        ("Palletforce: orders of 902 should have been read 45 min ago", f"{ATTENTION}/syncs"),
+        ("Palletforce: statuses of 902 should have been read 45 min ago", f"{ATTENTION}/syncs"),
+        ("Not dispatched: 1 (Palletforce)", f"{ATTENTION}/dispatch"),
+        ("Records in quarantine: 1 (Nexus)", f"{ATTENTION}/quarantine"),
+        ("Parked work: 2 (Palletforce)", f"{ATTENTION}/parked"),
     ]
     assert SCRIPT not in page
     assert (row(page, "900")["Failed"], row(page, "901")["Parked"]) == ("1", "1")

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from palletflow.desk import needs
 from palletflow.desk.context import InContext
 from palletflow.desk.pages import plot
-from palletflow.desk.pages.needing import needs, paused_ones
+from palletflow.desk.pages.needing import needed, paused_ones, refused
 from palletflow.desk.pages.render import page
 from palletflow.desk.pages.telling import network_name
 from palletflow.desk.pipelines import Pipeline, Pipelines
-from palletflow.store import connection_flags, today
+from palletflow.store import today
 from palletflow.store.today import ARRIVED, DELIVERED, DISPATCHED, MOST, WHOLE, Figures
 from palletflow.syncs import SyncState, syncs_of
 
@@ -69,8 +70,9 @@ def show(request: Request, within: InContext) -> Response:
         yesterday=day_begins(now, days_ago=1),
         today=day_begins(now),
     )
-    flags = connection_flags.listed(within.conn)
-    flagged = {flag.connection for flag in flags}
+    question = needs.asked(within.networks, now)
+    not_used = refused(within.conn, within.networks, question)
+    flagged = {one.name for one in not_used}
     lines = [_line(sync, listed, now) for sync in syncs]
 
     def figures(network: str, depot: str) -> Figures:
@@ -98,7 +100,14 @@ def show(request: Request, within: InContext) -> Response:
     return page(
         request,
         "today.html",
-        needs=needs(plan, found, syncs, flags, paused_ones(listed, plan)),
+        needs=needed(
+            within.conn,
+            within.networks,
+            question,
+            syncs=syncs,
+            not_used=not_used,
+            paused=paused_ones(listed, plan),
+        ),
         sections=sections,
         plots=[plot.drawn(found.hours, HAPPENING, now, width=width, every=every) for width, every in PLOTS],
         nothing_yet=not any(sync.succeeded_at for sync in syncs) and not found.hours,
