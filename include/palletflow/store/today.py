@@ -18,11 +18,11 @@ MOST = 10_000
 # Stands for the depot where a network's consignments are counted once.
 WHOLE = ""
 
-# The depots of ours among the three of a consignment, '' for another's.
+# The depots among the three of a consignment that have a code of ours in any network, '' for another.
 PARTS = """
-CASE WHEN c.network || '/' || c.requesting_depot = ANY (%(ours)s) THEN c.requesting_depot ELSE '' END,
-CASE WHEN c.network || '/' || c.collecting_depot = ANY (%(ours)s) THEN c.collecting_depot ELSE '' END,
-CASE WHEN c.network || '/' || c.delivery_depot = ANY (%(ours)s) THEN c.delivery_depot ELSE '' END
+CASE WHEN c.requesting_depot = ANY (%(ours)s) THEN c.requesting_depot ELSE '' END,
+CASE WHEN c.collecting_depot = ANY (%(ours)s) THEN c.collecting_depot ELSE '' END,
+CASE WHEN c.delivery_depot = ANY (%(ours)s) THEN c.delivery_depot ELSE '' END
 """
 # Each through the index of its moment.
 HAPPENED = f"""
@@ -94,7 +94,7 @@ def read(
     depots = set(ours)
     networks = {network for network, _ in depots}
     values: dict[str, Any] = {
-        "ours": [f"{network}/{depot}" for network, depot in sorted(depots)],
+        "ours": sorted({depot for _, depot in depots}),
         "since": min(since, yesterday),
         "most": MOST + 1,
     }
