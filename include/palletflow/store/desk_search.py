@@ -92,6 +92,10 @@ WITH RECURSIVE held AS (
     SELECT (SELECT min(o.source) FROM orders o WHERE o.source > held.source) FROM held WHERE source IS NOT NULL
 ) SELECT source FROM held WHERE source IS NOT NULL
 """
+QUARANTINED = """
+SELECT id FROM inbound_records
+WHERE record_key = ANY (%s) AND outcome = 'rejected' AND settled_at IS NULL ORDER BY id DESC LIMIT 3
+"""
 DETAILS = """
 SELECT c.id, c.network, coalesce(c.tracking_number, '') AS tracking_number, c.registered, c.consignment_number,
        o.source, o.source_key, o.reference, customer.code AS customer_code, customer.name AS customer_name,
@@ -174,14 +178,17 @@ def origins(conn: Connection) -> list[str]:
     return [source for (source,) in conn.execute(ORIGINS)]
 
 
-def find(
-    conn: Connection, typed: Typed, filters: Filters, after: int | None = None, *, patience_s: float = PATIENCE_S
-) -> Found:
+def quarantined(conn: Connection, typed: Typed) -> list[int]:
+    """Open quarantined records of what was typed, by their own numbers: the newest few."""
+    return [id_ for (id_,) in conn.execute(QUARANTINED, (typed.words,))]
+
+
+def find(conn: Connection, typed: Typed, filters: Filters, after: int | None = None) -> Found:
     """The consignments that fit what was typed and the filters; `after`: older than that id only. Raises TooLong."""
     with conn.transaction():
         conn.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(TOO_LONG_MS))
         try:
-            return _found(conn, typed, filters, after, time.monotonic() + patience_s)
+            return _found(conn, typed, filters, after, time.monotonic() + PATIENCE_S)
         except QueryCanceled as error:
             raise TooLong from error
 
