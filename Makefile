@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo login psql test check bench lock docs template
+.PHONY: help up demo login psql check-connection test check bench lock docs template
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,6 +31,10 @@ login: $(READY) ## set a new password for Airflow's page and print it
 
 psql: $(READY) ## open the order store in psql
 	@$(BIN)/python -m palletflow.sandbox psql
+
+check-connection: $(READY) ## try one Airflow connection, changing nothing anywhere: CONN=palletforce_900
+	@$(if $(CONN),,echo "Say which: make check-connection CONN=palletforce_900" >&2; exit 1;)\
+		$(BIN)/python -m palletflow.sandbox check-connection "$(CONN)"
 
 test: $(READY) ## the whole test suite
 	@$(BIN)/python tools/browser.py > /dev/null

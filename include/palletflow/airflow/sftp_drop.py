@@ -110,6 +110,23 @@ def opened(connection: str, sleep: Callable[[float], None] = time.sleep) -> Iter
     Raises Misconfigured for a key that is not known or not to be checked and for a file name that is not UTF-8, NotSent
     when the server is not reached.
     """
+    with _reached(connection) as (client, folder):
+        yield SftpDrop(client, folder, sleep)
+
+
+def check(connection: str) -> int:
+    """Looks into the drop and changes nothing there; how many files wait. Raises as opened() does."""
+    with _reached(connection) as (client, folder):
+        try:
+            entries = client.listdir_attr(folder)
+        except FileNotFoundError as error:
+            raise Misconfigured(connection, OPERATION, f"there is no folder '{folder}' on the server") from error
+    return sum(wanted(entry.filename) and stat.S_ISREG(entry.st_mode or 0) for entry in entries)
+
+
+@contextmanager
+def _reached(connection: str) -> Iterator[tuple[paramiko.SFTPClient, str]]:
+    """The server, and the drop's folder on it."""
     try:
         hook: Any = SFTPHook(ssh_conn_id=connection, conn_retry_attempts=1)
     except ValueError as error:
@@ -119,7 +136,7 @@ def opened(connection: str, sleep: Callable[[float], None] = time.sleep) -> Iter
     try:
         with hook.get_managed_conn() as client:
             extra = hook.get_connection(connection).extra_dejson
-            yield SftpDrop(client, str(extra.get("folder") or "."), sleep)
+            yield client, str(extra.get("folder") or ".")
     except UnicodeDecodeError as error:
         # The client cannot name such a file, so it cannot pass over it either.
         detail = f"a file in the drop has a name that is not UTF-8 ({error.object!a}); rename it on the server"

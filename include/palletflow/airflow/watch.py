@@ -6,7 +6,6 @@ is away: what it finds then it tells directly, by the connections it knew last.
 """
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from palletflow.airflow.conditions import AIRFLOW, HOUSE, STORE_AWAY, SYNCS
 from palletflow.airflow.house_health import DATABASE, NoAnswer
 from palletflow.airflow.metrics import Meter, Reading
 from palletflow.airflow.notify import FAILED, LATE, RUNS
+from palletflow.airflow.server_process import become_part_of_the_server
 from palletflow.checked_yaml import FileFault
 from palletflow.deployment import Alerts, Deployment
 from palletflow.store import alerts, figures, session_lock
@@ -31,9 +31,6 @@ from palletflow.store.connection import Connection, ConnectionLost, DatabaseUnav
 from palletflow.store.figures import Counter
 
 EVERY_S = 60.0
-# Airflow's connections are looked up in its database only by a process that says it is part of the server, as
-# Airflow's own commands do.
-SERVER = {"_AIRFLOW_PROCESS_CONTEXT": "server"}
 # What of the runs that were told of is still so: by the end of an alert's subject.
 STILL: dict[str, Callable[[str, datetime], bool]] = {FAILED: house_health.still_fails, LATE: house_health.still_late}
 
@@ -42,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def main(sign: Path | None) -> None:
     """Watches until it is asked to end; `sign` is touched after every look."""
-    os.environ.update(SERVER)
+    become_part_of_the_server()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

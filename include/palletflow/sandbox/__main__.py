@@ -13,6 +13,8 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("demo", help="one round of every pipeline, then a table of what landed")
     commands.add_parser("login", help="set a new password for the login of Airflow's page and print it")
     commands.add_parser("psql", help="open the order store in psql, which gets the arguments", add_help=False)
+    checked = commands.add_parser("check-connection", help="try one Airflow connection as the house has it")
+    checked.add_argument("connection")
     simulator = commands.add_parser("simulator", help="run one simulated network")
     simulator.add_argument("network")
     simulator.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
@@ -46,6 +48,10 @@ def _run(given: argparse.Namespace, more: list[str]) -> int:
         from palletflow.sandbox import psql
 
         return psql.main(more)
+    if given.command == "check-connection":
+        from palletflow.sandbox import check_connection
+
+        return check_connection.main(given.connection)
     from palletflow.sandbox import networks
 
     named = (server.partition("=") for server in given.server)
