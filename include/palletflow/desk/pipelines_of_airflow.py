@@ -18,6 +18,8 @@ from palletflow.desk.pipelines import CannotStart, Pipeline
 GOOD_FOR_S = 5
 # Older runs say nothing about how things stand, and looking for them would read the history of every run.
 RECENT = timedelta(days=3)
+# Of every pipeline of ours; an Airflow may run others beside them.
+OWNER = "palletflow"
 
 
 class AirflowPipelines:
@@ -59,7 +61,9 @@ class AirflowPipelines:
                     session=session,
                 )
             except ValueError as error:  # a parameter that the DAG does not take
-                raise CannotStart(f"The pipeline {dag_id} does not take this: {error}") from None
+                # Its first line says what is wrong, the others repeat the schema.
+                reason = str(error).partition("\n")[0]
+                raise CannotStart(f"The pipeline {dag_id} does not take this: {reason}") from None
             assert run is not None
             return str(run.run_id)
 
@@ -81,7 +85,7 @@ def _listed(since: datetime) -> dict[str, Pipeline]:
         )
         .outerjoin(newest, newest.c.dag_id == DagModel.dag_id)
         .outerjoin(DagRun, and_(DagRun.dag_id == newest.c.dag_id, DagRun.run_after == newest.c.run_after))
-        .where(~DagModel.is_stale)
+        .where(~DagModel.is_stale, DagModel.owners.contains(OWNER))
     )
     with create_session() as session:
         return {
