@@ -85,10 +85,10 @@ def photo(conn: Connection, consignment_id: int, name: str, colour: str = "peru"
     """A photo among its documents, or among those of its whole order."""
     drawn = io.BytesIO()
     Image.new("RGB", (640, 480), colour).save(drawn, "JPEG")
-    return _document(conn, consignment_id, "PHOTO", name, "image/jpeg", drawn.getvalue(), of_order=of_order)
+    return document(conn, consignment_id, "PHOTO", name, "image/jpeg", drawn.getvalue(), of_order=of_order)
 
 
-def _document(
+def document(
     conn: Connection,
     consignment_id: int,
     kind: str,
@@ -99,6 +99,7 @@ def _document(
     of_order: bool = False,
     **more: Any,
 ) -> int:
+    """A document among its own, or among those of its whole order; its id."""
     stored = open_storage().put(data)
     [(order_id,)] = conn.execute("SELECT order_id FROM consignments WHERE id = %s", (consignment_id,)).fetchall()
     of = None if of_order else consignment_id
@@ -130,7 +131,7 @@ def palletforce(conn: Connection, word: str = "ring the bell twice") -> int:
     record["consignments"][0]["notes"] = [{"noteName": "NOTE1", "value": word}]
     record["deliveryAddress"] |= {"name": word, "contactName": word}
     one = imported(conn, "palletforce", record)
-    _document(
+    document(
         conn, one, "NETWORK_LABEL", f"{word}.pdf", "application/pdf", b"%PDF-1.4 a label", pallet=1,
         barcode="506901A900001000012301",
     )  # fmt: skip

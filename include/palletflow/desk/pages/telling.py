@@ -260,7 +260,7 @@ def _event(one: Happening, network: str, pallets: list[int]) -> Entry:
     meaning = words(data["status"]) if data["status"] != "UNKNOWN" else "a code that means nothing here"
     if data["reason"]:
         meaning += f" ({words(data['reason'])})"
-    code = "" if data["code"].casefold() == meaning else data["code"]
+    code = "" if data["code"].casefold() in (meaning, words(data["reason"] or "")) else data["code"]
     which = pallets_of(pallets) or (f"barcode {data['barcode']}" if data["barcode"] else "all pallets")
     where = f"at depot {data['depot']}" if data["depot"] else ""
     signed = f"signed by {data['signatory']}" if data["signatory"] else ""

@@ -67,6 +67,7 @@ def causes(held: Mapping[str, Any], syncs: Sequence[SyncState], now: datetime) -
             *_work(held, now),
             *_flags(held),
             *_exception(held),
+            *_twins(held),
             *_quarantine(held),
             *_documents(held),
             *_stale(held),
@@ -150,6 +151,14 @@ def _quarantine(held: Mapping[str, Any]) -> Iterator[Cause]:
             f"/quarantine/{record['id']}",
             "Open it",
         )
+
+
+def _twins(held: Mapping[str, Any]) -> Iterator[Cause]:
+    """A number that is on several live orders before the network has it."""
+    others = [other["order"] for other in held["twins"] if not other["cancelled"]]
+    if others and not held["registered"] and held["dispatch_state"] != "completed":
+        said = f"Tracking number {held['tracking_number']} is also on order {', '.join(others[:3])}."
+        yield Cause("warn", said, "The network takes it once: clear it on the copy.")
 
 
 def _documents(held: Mapping[str, Any]) -> Iterator[Cause]:
