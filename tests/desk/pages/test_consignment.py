@@ -251,7 +251,7 @@ def test_it_is_fetched_now_and_once(store, desk, pipelines):
 def test_what_airflow_does_not_know_is_not_noted_as_asked_for(store, desk, pipelines):
     one = lively.nexus(store)
     del pipelines.held["nexus_fetch"]
-    assert "Airflow has no pipeline nexus_fetch" in text(desk.post(f"/consignment/{one}/fetch/consignment", status=503))
+    assert "Airflow has no pipeline nexus_fetch" in text(desk.post(f"/consignment/{one}/fetch/consignment", status=409))
     desk.post(f"/consignment/{one}/fetch/photos", status=404)
     assert history(store, one) == []
 

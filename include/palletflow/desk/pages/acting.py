@@ -9,8 +9,8 @@ from palletflow.desk.entering import Clerk
 from palletflow.desk.label_jobs import facts_of
 from palletflow.desk.pages.telling import work_words
 from palletflow.desk.pages.why import exchange_facts
-from palletflow.desk.pipelines import Pipelines
-from palletflow.desk.refusals import Fault, Refused, conflict, unknown
+from palletflow.desk.pipelines import CannotStart, Pipelines
+from palletflow.desk.refusals import Refused, conflict, unknown
 from palletflow.discovery import network_part
 from palletflow.orders.exchange import ByHand
 from palletflow.store import activity, consignments, dispatch, photo_uploads, standing, timeline, work_items
@@ -63,7 +63,7 @@ def by_hand(within: Context, consignment_id: int) -> list[ByHand]:
 def fetch(within: Context, pipelines: Pipelines, consignment_id: int, name: str) -> str:
     """Starts a pipeline that fetches something of it now; what the page says.
 
-    Raises Refused: 404 for what cannot be fetched of it, 503 when Airflow has no such pipeline.
+    Raises Refused: 404 for what cannot be fetched of it, 409 when Airflow cannot start its pipeline.
     """
     wanted = {one.name: one for one in by_hand(within, consignment_id)}.get(name)
     if wanted is None:

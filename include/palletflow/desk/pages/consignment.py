@@ -73,6 +73,7 @@ def show(
         entries=told(happenings, held["network"], held["task"]),
         older=_address(happenings[-1]) if has_more else "",
         is_newest=not older,
+        has_links=within.networks.plan.customer_view_d is not None,
         tracking_page=within.networks.tracking_page({**held, "pallets": pallets, "delivery": _delivery(held)}),
     )
 
