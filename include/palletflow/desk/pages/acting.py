@@ -76,11 +76,8 @@ def fetch(within: Context, pipelines: Pipelines, consignment_id: int, name: str)
         activity.record(conn, consignment_id, "fetch asked for", within.actor, SOURCE, {"asked": [None, wanted.dag_id]})
         try:
             pipelines.trigger(wanted.dag_id, wanted.params, within.actor)
-        except LookupError as error:
-            remedy = "It may not have been read by Airflow yet, or be broken: see its DAGs."
-            raise Refused(
-                503, f"Airflow has no pipeline {wanted.dag_id}", [Fault("", "no_pipeline", remedy)]
-            ) from error
+        except CannotStart as error:
+            raise Refused(409, str(error)) from error
     return "fetching"
 
 
