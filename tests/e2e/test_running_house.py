@@ -225,7 +225,21 @@ def test_a_late_run_is_told_and_one_that_failed_before_its_deadline_is_not_told_
     until(lambda: [text for text in alerts if failed in text])
     # Both deadlines have passed by the time the late run has ended.
     until(lambda: house.api.get(f"dags/late_run/dagRuns/{late}")["state"] == "success")
-    assert [text.split(":")[0] for text in alerts if failed in text] == ["failed_run"]
+    [told] = [text for text in alerts if failed in text]
+    assert told.startswith("failed_run: run ")
+    assert told.endswith(f"\n{house.settings.page}/dags/failed_run/runs/{failed}")
+
+
+def test_an_outside_monitor_is_told_without_a_login_that_the_house_and_its_watch_are_well(house):
+    def is_well() -> bool:
+        answer = requests.get(f"{house.settings.reach}/palletflow/health", timeout=30)
+        checks = answer.json()["checks"]
+        return {checks["order_store"], checks["watch"], checks["airflow"]} == {"ok"}
+
+    until(is_well)
+    log = (house.settings.home / "logs" / "watch.log").read_text()
+    assert "Watching" in log
+    assert "Traceback" not in log
 
 
 def test_one_consignment_is_fetched_by_its_number(house, store):
