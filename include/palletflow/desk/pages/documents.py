@@ -8,6 +8,7 @@ from palletflow.desk import images
 from palletflow.desk.context import InContext
 from palletflow.desk.downloads import download
 from palletflow.desk.pages.render import back, page
+from palletflow.desk.pages.telling import DOCUMENTS
 from palletflow.desk.preview_cache import PREVIEW, THUMBNAIL
 from palletflow.desk.refusals import unknown
 from palletflow.documents.storage import open_storage
@@ -59,6 +60,7 @@ def preview(request: Request, document: InDocument, within: InContext) -> Any:
         request,
         "document.html",
         document=document,
+        kind=DOCUMENTS[document.kind],
         type=images.TYPES.get(document.media_type, document.media_type),
         consignments=documents.concerned(within.conn, document.order_id, document.consignment_id),
         pages=range(1, min(count, MOST_PAGES) + 1),
