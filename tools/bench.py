@@ -17,6 +17,7 @@ from pathlib import Path
 
 import requests
 
+from bench_desk import desk_figures
 from bench_dispatch import dispatch_figures
 from bench_files import file_figures
 from bench_nexus import nexus_figures, scan_figures
@@ -189,6 +190,7 @@ def main() -> None:
         "scans": scan_figures,
         "photos": photo_figures,
         "uploads": upload_figures,
+        "desk": desk_figures,
         "dags": lambda: [parse_figure()],
     }
     figures = [figure for name in sys.argv[1:] or parts for figure in parts[name]()]

@@ -372,6 +372,18 @@ CROSS JOIN LATERAL (SELECT * FROM (VALUES
 ) AS kinds (name, error) OFFSET d.id %% 4 LIMIT 1) AS kind
 WHERE d.id > %(count)s * 0.9 AND seeding.pick(d.id, 51, 1 + %(count)s / 8000) = 0
 """,
+    # One consignment to which much happened, in the middle of all.
+    "much activity": """
+INSERT INTO activity (consignment_id, kind, actor, source, changes, warnings, at)
+SELECT d.id, 'updated', 'palletflow', d.network, '{"weight_kg": [850, 860], "notes": [[], ["CALL FIRST"]]}', '{}',
+       d.at + n * interval '1 minute'
+FROM seeding.drawn d, generate_series(1, 400) n WHERE d.id = 1 + %(count)s / 2
+""",
+    "many events": """
+INSERT INTO tracking_events (consignment_id, direction, pallet_number, barcode, code, status, occurred_at, raw)
+SELECT d.id, 'imported', 1, '', 'AGAIN', 'AT_HUB', d.at + n * interval '1 minute', '{}'
+FROM seeding.drawn d, generate_series(1, 400) n WHERE d.id = 1 + %(count)s / 2
+""",
     "movements": """
 INSERT INTO movements (consignment_id, event, stop, scan, pallet_number, barcode, depot, at, outcome, signatory, actor,
                        reported_at)
