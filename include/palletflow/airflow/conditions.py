@@ -7,12 +7,11 @@ from itertools import groupby
 from palletflow.airflow.house_health import API, DATABASE
 from palletflow.checked_yaml import FileFault
 from palletflow.deployment import Alerts
-from palletflow.store.alerts import Condition
+from palletflow.store.alerts import ATTENTION, Condition
 from palletflow.store.figures import WAITS_TOO_LONG, Figures
 from palletflow.syncs import SyncState
 
-DESK = "/palletflow/desk"
-TODAY, ATTENTION = f"{DESK}/", f"{DESK}/attention"
+TODAY = "/palletflow/desk/"
 CONNECTIONS, DAGS = "/connections", "/dags"
 SYNCS, WORK, QUARANTINE, HOUSE, AIRFLOW = "syncs", "work", "quarantine", "house", "airflow"
 

@@ -18,6 +18,8 @@ TAKEN_MOST = 10
 # A condition that was not seen for so long is over; one that flickers does not tell with every look.
 QUIET_S = 150.0
 KEPT_D = 30
+# Where most of it is seen to.
+ATTENTION = "/palletflow/desk/attention"
 
 RAISE = """
 INSERT INTO alerts AS known (subject, message, link, raised_at) VALUES (%s, %s, %s, clock_timestamp())
@@ -83,7 +85,7 @@ class Condition(NamedTuple):
     link: str
 
 
-def raise_alert(conn: Connection, subject: str, message: str, not_within_s: float = 0.0, link: str = "") -> bool:
+def raise_alert(conn: Connection, subject: str, message: str, not_within_s: float = 0.0, link: str = ATTENTION) -> bool:
     """Puts an event up to be told; not again for a subject that was raised within so many seconds. Whether it is."""
     return conn.execute(RAISE, (storable(subject), storable(message), link, not_within_s)).rowcount == 1
 
