@@ -10,13 +10,12 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import requests
 import yaml
 
@@ -149,8 +148,6 @@ def standing(home: Path, seed: int, start: datetime, terminal: Terminal) -> Iter
             )
         finally:
             forks.close()
-            with suppress(psutil.Error):
-                process_tree.end(process_tree.marked(supervisor.mark), 0.0)
 
 
 def _make_order_store(dsn: str, night: Clock) -> None:
@@ -219,6 +216,8 @@ class Control:
     def __init__(self, base: str) -> None:
         self._base, self._session = base, requests.Session()
         self._session.trust_env = False
+        # A server drops what has been idle for a while, maybe just when it is used again.
+        self._session.headers["Connection"] = "close"
 
     def get(self, path: str, **query: Any) -> Any:
         """GET; JSON. Raises requests.HTTPError."""

@@ -41,12 +41,16 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a try of a task ended: success, skipped, failed or killed. `retry_s`: None for no more tries."""
+    """How a try of a task ended: success, skipped, failed or killed. `retry_s`: None for no more tries.
+
+    `is_foreseen`: the retry policy knows what the error is.
+    """
 
     number: int
     outcome: str
     retry_s: float | None
     error: str
+    is_foreseen: bool
 
 
 class Forks:
@@ -115,7 +119,7 @@ class Forks:
             return None
         self._pids.pop(said["ended"], None)
         outcome = "killed" if said["killed"] else said["outcome"]
-        return Ended(said["ended"], outcome, said["retry_s"], said["error"])
+        return Ended(said["ended"], outcome, said["retry_s"], said["error"], said["is_foreseen"])
 
     def kill(self, number: int) -> bool:
         """Ends a try with SIGKILL, wherever it is; False when it has ended or not begun."""

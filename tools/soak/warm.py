@@ -3,7 +3,7 @@
 Airflow starts a process a task; here the same task of the same DAG file runs in a fork, which costs milliseconds and
 not seconds. It speaks in lines of JSON. First, on its standard output, {"pipelines": [...]} (see pipelines.Pipeline);
 then for each request {"task": number, "dag", "name", "index", "attempt", "run", "started"} on its standard input
-{"begun": number, "pid"} and {"ended": number, "killed": signal or 0, "outcome", "retry_s", "error"}.
+{"begun": number, "pid"} and {"ended": number, "killed": signal or 0, "outcome", "retry_s", "error", "is_foreseen"}.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import random
 import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,6 +27,9 @@ from soak.clock import Clock
 LOOK_S = 0.02
 # What a drain waits for more after its last item: its next run is a step of the night away, not a second.
 LINGER_S = 0.1
+# What tasks use of the package.
+ROOMS = ("airflow", "documents", "intake", "networks", "orders", "store", "transfer", "work")
+UNUSED = {"simulator", "migrations"}
 
 
 def main(home: Path, dags: Path) -> None:
@@ -55,14 +59,18 @@ def _import_what_tasks_import() -> None:
     import importlib
     import pkgutil
 
+    from airflow.sdk.bases.operator import ExecutorSafeguard
+
     import palletflow
     from palletflow.airflow.work import DrainOperator
 
-    skipped = ("sandbox", "simulator", "simulation", "migrations", "desk", "cli")
     for module in pkgutil.walk_packages(palletflow.__path__, "palletflow."):
-        if not any(part in module.name.split(".") for part in skipped):
+        parts = module.name.split(".")
+        if parts[1] in ROOMS and not UNUSED & set(parts):
             importlib.import_module(module.name)
     DrainOperator.linger_s = LINGER_S
+    # Else every task is warned of that Airflow does not run it.
+    ExecutorSafeguard.test_mode = True
 
 
 def _described(dag: Any) -> dict[str, Any]:
@@ -120,7 +128,7 @@ class _Server:
 
     def _tell(self, request: dict[str, Any], status: int) -> None:
         told = self._home / "runs" / str(request["task"])
-        result = {"outcome": "killed", "retry_s": None, "error": ""}
+        result = _came("killed")
         with contextlib.suppress(FileNotFoundError, ValueError):
             result = json.loads(told.read_text())
             told.unlink()
@@ -143,7 +151,7 @@ def _say(answers: Any, **said: Any) -> None:
 
 def _become(dag: Any, request: dict[str, Any], home: Path) -> None:
     """Runs one try of one task and ends; its output goes to the pipeline's log."""
-    status = 1
+    status, began = 1, time.monotonic()
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         random.seed()
@@ -153,7 +161,8 @@ def _become(dag: Any, request: dict[str, Any], home: Path) -> None:
             os.dup2(log.fileno(), 2)
         logging.info("-- %s %s", request["run"], {name: request[name] for name in ("name", "index", "attempt")})
         result = _run(dag, request)
-        logging.info("-- %s: %s %s", request["run"], result["outcome"], result["error"])
+        took = time.monotonic() - began, time.process_time()
+        logging.info("-- %s: %s in %.2f s, %.2f s of CPU; %s", request["run"], result["outcome"], *took, result["error"])
         told = home / "runs" / str(request["task"])
         told.with_suffix(".new").write_text(json.dumps(result))
         told.with_suffix(".new").rename(told)
@@ -171,6 +180,9 @@ def _run(dag: Any, request: dict[str, Any]) -> dict[str, Any]:
     from airflow.sdk import RetryAction
     from airflow.sdk.exceptions import AirflowSkipException
 
+    from palletflow.airflow.retries import NEEDS_A_PERSON, PASSES_BY_ITSELF
+    from palletflow.network_errors import Throttled
+
     task = dag.get_task(request["name"])
     context = _context(dag, request)
     try:
@@ -178,22 +190,23 @@ def _run(dag: Any, request: dict[str, Any]) -> dict[str, Any]:
             task = task.unmap(_mapped_over(task)[request["index"]])
         elif hasattr(task, "python_callable"):
             task.python_callable()
-            return _came(outcome="success")
+            return _came("success")
         task.render_template_fields(context)
         task.execute(context)
     except AirflowSkipException as skipped:
-        return _came(outcome="skipped", error=str(skipped))
+        return _came("skipped", error=str(skipped))
     except Exception as error:
         traceback.print_exc()
         decided = task.retry_policy.evaluate(error, request["attempt"], task.retries + 1)
         again = decided.action == RetryAction.RETRY and decided.retry_delay is not None
         pause = decided.retry_delay.total_seconds() if again else None
-        return _came(outcome="failed", retry_s=pause, error=f"{type(error).__name__}: {error}")
-    return _came(outcome="success")
+        foreseen = isinstance(error, (*NEEDS_A_PERSON, *PASSES_BY_ITSELF, Throttled))
+        return _came("failed", pause, f"{type(error).__name__}: {error}", foreseen)
+    return _came("success")
 
 
-def _came(outcome: str, retry_s: float | None = None, error: str = "") -> dict[str, Any]:
-    return {"outcome": outcome, "retry_s": retry_s, "error": error}
+def _came(outcome: str, retry_s: float | None = None, error: str = "", foreseen: bool = True) -> dict[str, Any]:
+    return {"outcome": outcome, "retry_s": retry_s, "error": error, "is_foreseen": foreseen}
 
 
 def _context(dag: Any, request: dict[str, Any]) -> dict[str, Any]:

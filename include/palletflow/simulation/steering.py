@@ -5,7 +5,7 @@ sentence.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -131,6 +131,14 @@ def instant(body: Body, name: str) -> datetime:
         return read_instant(body[name])
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be an ISO 8601 instant such as 2026-07-13T09:45:00+01:00") from None
+
+
+def skip(query: Mapping[str, str]) -> int:
+    """How many entries of a list that ends after so many are to be left out, by the query's ``offset`` (0)."""
+    text = query.get("offset", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError("offset must be a whole number from 0")
+    return int(text)
 
 
 def creation_times(simulation: Steered, body: Body) -> list[datetime]:

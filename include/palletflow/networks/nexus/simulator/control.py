@@ -13,7 +13,7 @@ from typing import Any
 
 from palletflow.simulation import steering
 from palletflow.simulation.application import Body, Paths
-from palletflow.simulation.steering import creation_times, instant, known, one_of, value_of
+from palletflow.simulation.steering import creation_times, instant, known, one_of, skip, value_of
 
 from .consignment import Address, Consignment, Pallet
 from .freight import ROLES, consignment
@@ -207,12 +207,14 @@ def held(simulation: Simulation, query: dict[str, str]) -> Body:
     """``GET /_sim/consignments``: what the network holds, ``{"total": n, "consignments": [...]}``, oldest first.
 
     ``consignmentID``, ``consignmentNumber`` and ``customerReference`` narrow it to equal ones. ``total`` counts all,
-    the list ends after 1,000. A consignment is what get shows (before overrides), and ``"barcodes"``,
+    the list ends after 1,000; ``offset`` skips so many of them. A consignment is what get shows (before overrides),
+    and ``"barcodes"``,
     ``"labelsFetched"``, ``"payload"``: the create call's body,
     ``"statuses": [{"status", "dateTime", "depot", "barcode", "signatory", "notes", "source": network or depot code}]``,
     ``"attachments": [{"id", "type", "fileName", "sha256", "size", "source"}]``.
     """
-    known(query, *_FILTERS)
+    known(query, *_FILTERS, "offset")
+    skipped = skip(query)
     simulation.catch_up()
     found = [
         one
@@ -221,7 +223,8 @@ def held(simulation: Simulation, query: dict[str, str]) -> Body:
         and query.get("consignmentNumber", one.number) == one.number
         and query.get("customerReference", one.reference) == one.reference
     ]
-    return {"total": len(found), "consignments": [_shown(simulation, one) for one in found[:_MOST_SHOWN]]}
+    shown = found[skipped : skipped + _MOST_SHOWN]
+    return {"total": len(found), "consignments": [_shown(simulation, one) for one in shown]}
 
 
 def _found(simulation: Simulation, consignment_id: str) -> Consignment | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from palletflow.simulation import steering
 from palletflow.simulation.application import Body, Paths
-from palletflow.simulation.steering import creation_times, instant, known, one_of
+from palletflow.simulation.steering import creation_times, instant, known, one_of, skip
 
 from .freight import ROLES, SERVICE_LEAD_DAYS, consignment, draw_role
 from .gazetteer import DEPOTS
@@ -19,6 +19,7 @@ from .simulation import Simulation
 from .state import STATUSES, Consignment, Status, put, with_overrides
 from .times import wire_time
 from .traffic import Change
+from .wire import reported
 
 _SYSTEM_ID = "002"
 _MOST_SHOWN = 1_000
@@ -179,16 +180,37 @@ def held(simulation: Simulation, query: dict[str, str]) -> Body:
     """``GET /_sim/consignments``: what the network holds, ``{"total": n, "consignments": [...]}``, oldest first.
 
     Any of ``trackingNumber``, ``uniqueTransactionNumber``, ``consignmentNumber`` and ``customersUniqueReference`` in
-    the query narrows it to equal ones. ``total`` counts all, the list ends after 1,000. A consignment:
+    the query narrows it to equal ones. ``total`` counts all, the list ends after 1,000; ``offset`` skips so many of
+    them. A consignment:
     ``{"trackingNumber", "uniqueTransactionNumber", "consignmentNumber", "customersUniqueReference", "requestingDepot",
     "collectingDepot", "deliveryDepot", "serviceName", "consignmentStatus", "lastUpdated", "barcodes": [valid now]}``.
     """
-    known(query, *_FILTERS)
+    known(query, *_FILTERS, "offset")
+    skipped = skip(query)
     simulation.catch_up()
     everything = [(one, _held(one)) for one in simulation.network.consignments.values()]
-    matching = [(one, facts) for one, facts in everything if query.items() <= facts.items()]
-    shown = [{**facts, "barcodes": one.barcodes()} for one, facts in matching[:_MOST_SHOWN]]
+    wanted = {name: value for name, value in query.items() if name in _FILTERS}
+    matching = [(one, facts) for one, facts in everything if wanted.items() <= facts.items()]
+    shown = [{**facts, "barcodes": one.barcodes()} for one, facts in matching[skipped : skipped + _MOST_SHOWN]]
     return {"total": len(matching), "consignments": shown}
+
+
+def shown_statuses(simulation: Simulation, query: dict[str, str]) -> Body:
+    """``GET /_sim/statuses``: ``{"statuses": {tracking number: [elements of trackingData]}}`` as shown without a fault.
+
+    Of all consignments, those moved by the network itself, injected and uploaded, oldest first; ``trackingNumber``
+    narrows it to one.
+    """
+    known(query, "trackingNumber")
+    simulation.catch_up()
+    wanted = query.get("trackingNumber")
+    return {
+        "statuses": {
+            number: [status.element for status in reported(simulation, one)]
+            for number, one in simulation.network.consignments.items()
+            if wanted in (None, number)
+        }
+    }
 
 
 def journal(simulation: Simulation, query: dict[str, str]) -> Body:
@@ -203,7 +225,7 @@ def journal(simulation: Simulation, query: dict[str, str]) -> Body:
 
 
 PATHS = Paths[Simulation](
-    gets={"journal": journal, "consignments": held},
+    gets={"journal": journal, "consignments": held, "statuses": shown_statuses},
     posts={
         "faults": faults,
         "switches": switches,

@@ -19,7 +19,7 @@ from typing import Any
 
 from palletflow.simulation import steering
 from palletflow.simulation.application import Body, Paths
-from palletflow.simulation.steering import instant, known, one_of, value_of
+from palletflow.simulation.steering import instant, known, one_of, skip, value_of
 
 from .consignment import Address, Consignment, Page
 from .freight import ROLES, consignment
@@ -216,19 +216,20 @@ def held(simulation: Simulation, query: dict[str, str]) -> Body:
     """``GET consignments``: what the network holds, ``{"total": n, "consignments": [...]}``, oldest first.
 
     ``tracking_id``, ``number``, ``reference`` and ``account`` narrow it to equal ones. ``total`` counts all, the list
-    ends after 1,000. A consignment: ``{"tracking_id", "response_id", "number", "reference", "account", "depot",
-    "collection_depot", "delivery_depot", "released", "created", "statuses": [{"code", "at"}], "notes": [{"sys_note",
-    "delta", fields}], "photos": [{"at", "sha256", "source": network or upload}], "manifest": as getConsignment shows
-    it, "payload": data of its submission}``.
+    ends after 1,000; ``offset`` skips so many of them. A consignment: ``{"tracking_id", "response_id", "number",
+    "reference", "account", "depot", "collection_depot", "delivery_depot", "released", "created", "statuses":
+    [{"code", "at"}], "notes": [{"sys_note", "delta", fields}], "photos": [{"at", "sha256", "source": network or
+    upload}], "manifest": as getConsignment shows it, "payload": data of its submission}``.
     """
-    known(query, *_FILTERS)
+    known(query, *_FILTERS, "offset")
+    skipped = skip(query)
     simulation.catch_up()
     found = [
         one
         for one in simulation.network.consignments
         if all(query.get(name, getattr(one, name)) == getattr(one, name) for name in _FILTERS)
     ]
-    return {"total": len(found), "consignments": [_shown(one) for one in found[:_MOST_SHOWN]]}
+    return {"total": len(found), "consignments": [_shown(one) for one in found[skipped : skipped + _MOST_SHOWN]]}
 
 
 def files(simulation: Simulation, query: dict[str, str]) -> Body:
