@@ -120,6 +120,19 @@ def test_what_fits_many_is_found_as_what_fits_few(seeded, everything, most, monk
     assert ids(seeded, "Widgets") == [row[0] for row in everything if (row[-1],) in names]
 
 
+def test_what_fits_many_by_one_way_and_one_by_another_is_all_found(seeded, everything, monkeypatch):
+    monkeypatch.setattr(desk_search, "MOST_HITS", 2)
+    task = seeded.execute(
+        "SELECT c.id FROM dispatch_tasks d JOIN consignments c ON c.id = d.consignment_id"
+        " JOIN orders o ON o.id = c.order_id WHERE reference <> 'STOCK' ORDER BY c.id DESC LIMIT 1"
+    ).fetchone()[0]
+    with seeded.transaction(force_rollback=True):
+        seeded.execute("UPDATE dispatch_tasks SET trip = 'STOCK' WHERE consignment_id = %s", (task,))
+        stock = [row[0] for row in everything if row[-2] == "STOCK" or row[0] == task]
+        assert ids(seeded, "STOCK") == stock
+        assert (task, "trip") in ways(seeded, "STOCK")
+
+
 def test_every_kind_of_number_is_found_and_says_by_what(seeded, one):
     columns = "tracking_number, consignment_number, source_key, reference_2, transaction_number, c.id"
     *numbers, consignment = seeded.execute(
