@@ -20,8 +20,8 @@ from palletflow.store.connection import Connection
 from palletflow.store.needs import MOST, Asked, Counted, Entry
 
 LONDON = ZoneInfo("Europe/London")
-# Of what the members of a network owe each other: the deliveries of so many days, and of those the last so many.
-OWED_DAYS, OWED_MOST = timedelta(days=3), 1000
+# Of what the members of a network owe each other: of the stops of so many days the last so many.
+OWED_DAYS, OWED_MOST = timedelta(days=3), 500
 # A status is told within minutes of the report.
 OWED_AFTER = timedelta(hours=1)
 
@@ -36,7 +36,8 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """Why things wait. `mend`: what the button says that tries one again, "" where nothing can be tried from here.
+    """Why things wait. `mend`: what the button says that tries one again, and `mend_all` that for all; "" where nothing
+    can be tried from here.
 
     `ends`: a person may take an entry off the list, as nothing will ever end it by itself.
     """
@@ -46,6 +47,7 @@ class Cause:
     urgency: Urgency
     what_to_do: str
     mend: str = ""
+    mend_all: str = ""
     ends: bool = False
 
 
@@ -91,6 +93,7 @@ CAUSES: dict[str, Cause] = {
             "Read why, put the order right, then try again. Where the outcome is unknown the network is asked first "
             "whether it has it: nothing is created twice.",
             mend="Try again",
+            mend_all="Try all again",
         ),
         Cause(
             "quarantine",
@@ -98,7 +101,6 @@ CAUSES: dict[str, Cause] = {
             Urgency.NOW,
             "What has the same cause stands together. Mend the setting it names, or correct the record itself, then "
             "replay.",
-            mend="Replay",
         ),
         Cause(
             "parked",
@@ -106,6 +108,7 @@ CAUSES: dict[str, Cause] = {
             Urgency.NOW,
             "Mend what the reason says, then try again. Each item first finds out whether it was done already.",
             mend="Try again",
+            mend_all="Try all again",
         ),
         Cause(
             "overdue",
@@ -134,6 +137,7 @@ CAUSES: dict[str, Cause] = {
             Urgency.TODAY,
             "Read why, see to it with the customer or in the network's portal, then mark the order as reviewed.",
             mend="Reviewed",
+            mend_all="All are reviewed",
         ),
         Cause(
             "statuses",
@@ -142,6 +146,7 @@ CAUSES: dict[str, Cause] = {
             "They were refused, or something is missing for them, such as the place on a route. Put that right, then "
             "tell them again.",
             mend="Tell again",
+            mend_all="Tell all again",
             ends=True,
         ),
         Cause(
@@ -158,6 +163,7 @@ CAUSES: dict[str, Cause] = {
             Urgency.TODAY,
             "Read why, correct the trip or the ETA, then tell it again.",
             mend="Tell again",
+            mend_all="Tell all again",
             ends=True,
         ),
         Cause(
@@ -167,6 +173,7 @@ CAUSES: dict[str, Cause] = {
             "A file that was refused needs another one in its place; what failed or was given up can be tried again. A "
             "photo of a whole order needs somebody to say of which consignment it is.",
             mend="Try again",
+            mend_all="Try all again",
             ends=True,
         ),
         Cause(
@@ -198,6 +205,7 @@ CAUSES: dict[str, Cause] = {
             Urgency.TODAY,
             "Ask for the network's documents once more, or ask the delivering depot for the POD.",
             mend="Look now",
+            mend_all="Look for all now",
             ends=True,
         ),
         Cause(
@@ -206,6 +214,7 @@ CAUSES: dict[str, Cause] = {
             Urgency.TODAY,
             "Look for them once more, or ask the delivering depot.",
             mend="Look now",
+            mend_all="Look for all now",
             ends=True,
         ),
         Cause(
@@ -215,6 +224,7 @@ CAUSES: dict[str, Cause] = {
             "Nothing ended them long after their delivery was due. Find out what became of the goods; asking again is "
             "one more question to the network.",
             mend="Ask again",
+            mend_all="Ask for all again",
             ends=True,
         ),
         Cause(
@@ -366,7 +376,9 @@ def _mandatory(conn: Connection, networks: Networks, question: Asked) -> list[En
             )
             for network in question.networks
             if has_part(network, "compliance")
-            for one in network_part(network, "compliance").compliance(conn, networks.plan, since, OWED_MOST)
+            for one in network_part(network, "compliance").owed(
+                conn, networks.mappers[network].template, list(networks.plan.network(network).depots), since, OWED_MOST
+            )
             if one.at <= question.now - OWED_AFTER
         ],
     )

@@ -18,6 +18,25 @@ from palletflow.store.quarantine import Quarantined
 MOST_BYTES = 1_000_000
 SIGNS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 OPENING, CLOSING = ("{", "["), ("}", "]")
+# By reason code, and for all others.
+REMEDIES: Mapping[str, str] = {
+    "UNKNOWN_CUSTOMER": "Add the account to its customer in the deployment file, then replay. The record is good.",
+    "NOT_OUR_DEPOT": "If the depot is ours, add it to the deployment file and replay. If not, ask the network why we "
+    "got this, and take it out.",
+    "MISSING_VALUE": "Enter the value, then replay. If the network never sends it, say in the template what stands for "
+    "it.",
+    "BAD_FORMAT": "Correct the value, then replay. If the network writes all of them like this, change the template.",
+    "TOO_LONG": "Shorten the value, then replay.",
+    "NOT_STORABLE": "Correct the value that cannot be kept, then replay.",
+    "ORDER_HAS_BAD_ROW": "Nothing is wrong with this row: correct the other one of its order, and they land together.",
+    "DUPLICATE_ROW": "The first row with this key counts. Correct the key if this is another order; else take it out.",
+    "DUPLICATE_ORDER": "There is an order with this key and other content. Change that order, and take this out.",
+    "DUPLICATE_TRACKING": "Another order holds this tracking number. Correct it here or there, then replay.",
+    "LOCKED": "The order is under way and files no longer change it. Change what is needed on its page, and take this "
+    "out.",
+    "ALREADY_REGISTERED": "The network has this consignment already. Change it there, and take this out.",
+}
+REMEDY = "Correct the record, then replay it."
 INDENT, DEEPEST = "  ", 40
 NAME = re.compile(r'\s*"((?:[^"\\]|\\.)*)":')
 # What stands behind a name in a template's path.

@@ -13,7 +13,7 @@ from palletflow.store.missing_photos import LACKS_PHOTO
 from palletflow.store.missing_pods import LACKS_POD, WE_OWE_POD
 
 # Of open dispatches the newest are looked through for scans; of each kind of work the longest overdue are shown.
-NEWEST, LONGEST_OVERDUE = 5000, 1001
+NEWEST, LONGEST_OVERDUE = 2000, 1001
 
 CONSIGNMENT = """
 c.network, c.id AS consignment_id, c.order_id,
@@ -59,12 +59,12 @@ SELECT w.network, c.id AS consignment_id, c.order_id, coalesce(c.tracking_number
 """
 # Of a consignment whose outcome is unknown the dispatch itself tells.
 PARKED_WORK = f"""
-{WORK}, w.parked_at AS at, w.kind || ': ' || w.last_error AS said, 'parked work ' || w.id AS subject
+{WORK}, w.parked_at AS at, replace(w.kind, '_', ' ') || ': ' || w.last_error AS said, 'parked work ' || w.id AS subject
 FROM work_items w {OF_WORK}
 WHERE w.parked_at IS NOT NULL AND (w.kind <> '{DISPATCH}' OR c.dispatch_state IS DISTINCT FROM 'unknown')
 """
 OVERDUE_WORK = f"""
-{WORK}, w.due_at AS at, w.kind || ': ' || coalesce(w.last_error, 'not tried yet') AS said,
+{WORK}, w.due_at AS at, replace(w.kind, '_', ' ') || ': ' || coalesce(w.last_error, 'not tried yet') AS said,
        'overdue work ' || w.id AS subject
 FROM (
     WITH RECURSIVE kinds AS (

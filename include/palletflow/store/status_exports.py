@@ -76,11 +76,14 @@ SELECT c.id, c.tracking_number, c.our_roles, c.requesting_depot, delivery.comple
            FROM tracking_events t
            WHERE t.consignment_id = c.id AND (t.direction = 'imported' OR t.sent_at IS NOT NULL)), '[]')
 FROM (
-    SELECT c.id FROM stops s JOIN consignments c ON c.id = s.consignment_id
-    WHERE s.kind IN ('pickup', 'delivery') AND s.completed_at >= %(since)s AND c.network = %(network)s AND c.registered
-      AND CASE s.kind WHEN 'delivery' THEN 'delivery' = ANY (c.our_roles)
-               ELSE 'collecting' = ANY (c.our_roles) AND c.requesting_depot <> ALL (%(ours)s) END
-    GROUP BY c.id ORDER BY max(s.completed_at) DESC, c.id LIMIT %(most)s
+    SELECT DISTINCT id FROM (
+        SELECT c.id FROM stops s JOIN consignments c ON c.id = s.consignment_id
+        WHERE s.kind IN ('pickup', 'delivery') AND s.completed_at >= %(since)s AND c.network = %(network)s
+          AND c.registered
+          AND CASE s.kind WHEN 'delivery' THEN 'delivery' = ANY (c.our_roles)
+                   ELSE 'collecting' = ANY (c.our_roles) AND c.requesting_depot <> ALL (%(ours)s) END
+        ORDER BY s.completed_at DESC LIMIT %(most)s
+    ) last
 ) ours
 JOIN consignments c USING (id)
 JOIN stops delivery ON delivery.consignment_id = c.id AND delivery.kind = 'delivery'
@@ -210,7 +213,7 @@ def delivered(
 ) -> list[Delivered]:
     """Consignments that we delivered since a day, or collected for other members, oldest first.
 
-    `most`: only so many, those that were last.
+    `most`: those of so many of our stops that were completed last.
     """
     found = []
     values = {"network": network, "ours": list(ours), "since": since, "most": most}

@@ -290,7 +290,6 @@ def test_every_cause_appears_when_its_state_exists_and_goes_when_it_is_mended(st
     assert set(STATES) == set(CAUSES) - {"syncs"}
     for cause, makers in STATES.items():
         for make in makers:
-            assert waits() == {}, f"before {make.__name__}"
             mend, said = make(store)
             assert waits() == {cause: 1}, make.__name__
             assert said in html.unescape(desk.get(f"/attention/{cause}").text), make.__name__
@@ -299,6 +298,44 @@ def test_every_cause_appears_when_its_state_exists_and_goes_when_it_is_mended(st
     assert "No record is in quarantine" in desk.get("/attention/quarantine").text
     _parked(store)
     assert CAUSES["parked"].title in desk.get("/attention").text
+
+
+def test_what_goes_on_by_itself_or_is_nobodys_here_is_not_told_of(store, waits):
+    task(store, consignment(store, dispatch_state="waiting"), completed_at=NOW)
+    looked_up = consignment(store, dispatch_state="unknown")
+    task(store, looked_up, sent_at=ago(hours=1))
+    work(store, "dispatch", looked_up)
+    cancelled = consignment(store, dispatch_state="failed")
+    task(store, cancelled)
+    store.execute(
+        "UPDATE orders SET cancelled_at = now() FROM consignments c WHERE c.order_id = orders.id AND c.id = %s",
+        (cancelled,),
+    )
+    work(store, "label", 1, due_at=ago(minutes=5))
+    long_ago = ago(days=3).date()
+    registered(store, collection_date=long_ago, our_roles=["collecting", "delivery"])
+    registered(store, collection_date=long_ago, our_roles=[])
+    registered(store, collection_date=NOW.date())
+    consignment(store, collection_date=long_ago)
+    delivered = {"lifecycle_status": "DELIVERED", "delivered_at": ago(days=3)}
+    registered(store, network="nexus", **delivered, our_roles=["requesting", "delivery"])
+    registered(store, network="nexus", **delivered | {"delivered_at": ago(hours=1)})
+    registered(store, network="palletforce", **delivered)  # which has no PODs to fetch
+    barcodes.keep(store, registered(store, **delivered), None, "OF THE PAST")
+
+    assert waits() == {}
+
+
+def test_a_booking_is_no_scan_and_a_status_of_the_whole_consignment_is_one_of_every_pallet(store, waits):
+    one = registered(store, collection_date=ago(days=3).date())
+    event = (
+        "INSERT INTO tracking_events (consignment_id, direction, barcode, code, status, occurred_at)"
+        " VALUES (%s, 'imported', '', %s, %s, now())"
+    )
+    store.execute(event, (one, "Booked", "CREATED"))
+    assert waits() == {"never-scanned": 1}
+    store.execute(event, (one, "At Hub", "AT_HUB"))
+    assert waits() == {}
 
 
 def test_a_sync_that_never_ran_and_one_that_is_late_are_told_of(store, networks):

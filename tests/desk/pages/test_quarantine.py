@@ -75,14 +75,15 @@ def test_a_record_is_seen_corrected_tried_and_replayed(store, reject, desk):
     [one] = reject({"delAddressPostcode": None, "dueDate": "soon"})
     path = f"/quarantine/{one}"
     page = desk.get(path)
-    assert "It would be rejected" in shown(page)
-    assert re.search(r"<mark>\s*&#34;delAddressPostcode&#34;: null", page.text)
+    assert "Enter the value, then replay" in shown(page)
+    assert re.search(r"<mark>line \d+: &#34;delAddressPostcode&#34;: null", page.text)
     text = textarea(page)
     assert json.loads(text) == json.loads(quarantine.listed(store)[0].raw)
     half = text.replace('"delAddressPostcode": null', '"delAddressPostcode": "LS1 1AA"')
 
     tried = shown(desk.post(f"{path}/preview", status=200, record=half))
     assert "With your changes, not saved yet" in tried
+    assert "It would be rejected" in tried
     assert "'soon' is no date" in tried
     assert quarantine.listed(store)[0].corrected is None
 
@@ -91,7 +92,7 @@ def test_a_record_is_seen_corrected_tried_and_replayed(store, reject, desk):
     assert said(desk.post(f"{path}/replay", record=half)) == "still-rejected"
     assert "soon" in shown(desk.get(path))
     good = half.replace('"dueDate": "soon"', '"dueDate": "2030-01-08"')
-    assert "Nothing is wrong with it" in shown(desk.post(f"{path}/preview", status=200, record=good))
+    assert "Nothing in the record itself is wrong" in shown(desk.post(f"{path}/preview", status=200, record=good))
     assert said(desk.post(f"{path}/replay", record=good)) == "replayed"
 
     [(consignment,)] = store.execute("SELECT id FROM consignments").fetchall()
@@ -179,7 +180,7 @@ def test_a_row_of_a_file_is_corrected_cell_by_cell_with_the_rows_it_belongs_to(s
     assert "'light'" in shown(
         desk.post(f"/quarantine/{bad.id}/preview", status=200, **cells | {"cell:weight": "light"})
     )
-    assert "Nothing is wrong" in shown(
+    assert "Nothing in the record itself is wrong" in shown(
         desk.post(f"/quarantine/{bad.id}/preview", status=200, **cells | {"cell:weight": "850"})
     )
 

@@ -21,7 +21,6 @@ def replayed(conn, plan):
     return run
 
 
-@pytest.mark.rule("NX-7-14", "NX-7-17")
 def test_a_replay_leaves_what_our_users_gave_and_flags_the_difference(poller, nexus_sim, conn, fetch, replayed):
     one = nexus_sim.add(role="requesting", notes="")
     poller()

@@ -9,14 +9,16 @@ from palletflow.desk import mending, quarantined
 from palletflow.desk.context import Context, InContext
 from palletflow.desk.downloads import download
 from palletflow.desk.pages.render import back, page
+from palletflow.desk.quarantined import Preview
 from palletflow.desk.refusals import Refused, unknown
 from palletflow.intake.replay import why_not
 from palletflow.store import activity, quarantine
-from palletflow.store.quarantine import Kept, NotInQuarantine
+from palletflow.store.quarantine import Kept, NotInQuarantine, Quarantined
 
 # Of a row of a file each column is a field of the form, under this and its heading.
 CELL = "cell:"
 RECORD = "record"
+NOT_IN_USE = "Its network is not in the deployment file."
 
 router = APIRouter(include_in_schema=False)
 
@@ -80,12 +82,16 @@ def take_out(request: Request, record_id: RecordId, within: InContext) -> Any:
 def _shown(request: Request, within: Context, held: Kept, tried: str | None) -> Any:
     """The page of a record; `tried`: what a person wrote and has not saved."""
     record = held.record if tried is None else held.record._replace(corrected=tried)
-    too_large = held.size > quarantined.MOST_BYTES
-    text = record.corrected or record.raw
-    found = quarantined.preview(within, record) if not (too_large or held.settled_at) else None
-    failing = [fault.field for fault in found.faults] if found else []
+    is_row, too_large = record.row_number is not None, held.size > quarantined.MOST_BYTES
     mapper = within.networks.mappers.get(record.network)
-    is_row = record.row_number is not None
+    reason = why_not(mapper, record.stream, record.reason_code) if mapper else NOT_IN_USE
+    waits = held.settled_at is None
+    found = quarantined.preview(within, record) if waits and not (too_large or reason) else None
+    failing = [fault.field for fault in found.faults] if found else [record.field or ""]
+    editable = waits and not (too_large or reason) and request.state.caller.may_write
+    text = record.corrected or record.raw
+    cells = _cells(within, held, text) if editable and is_row else {}
+    in_file = quarantined.cells_of(record.raw).keys() | quarantined.cells_of(text).keys() if cells else set()
     return page(
         request,
         "quarantine.html",
@@ -93,14 +99,23 @@ def _shown(request: Request, within: Context, held: Kept, tried: str | None) -> 
         record=record,
         tried=tried is not None,
         too_large=too_large,
-        why_not=why_not(mapper, record.stream, record.reason_code) if mapper else "",
-        preview=found,
-        lines=[] if too_large else quarantined.lines(record.raw, [*failing, record.field or ""]),
-        text="" if too_large or is_row else quarantined.pretty(text),
-        cells=_cells(within, held, text) if is_row and not too_large and mapper and not held.settled_at else {},
-        failing={field.casefold() for field in failing} or {(record.field or "").casefold()},
+        why_not=reason,
+        remedy=quarantined.REMEDIES.get(record.reason_code, quarantined.REMEDY),
+        preview=None if found and tried is None and _is_known(record, found) else found,
+        editable=editable,
+        text=quarantined.pretty(text) if editable and not is_row else "",
+        marked=[one for one in enumerate(quarantined.lines(text, failing), 1) if one[1].failing] if editable else [],
+        cells={heading: cell for heading, cell in cells.items() if heading in in_file or heading in failing},
+        others={heading: cell for heading, cell in cells.items() if not (heading in in_file or heading in failing)},
+        failing=failing,
         cell=CELL,
+        lines=[] if too_large or (editable and not record.corrected) else quarantined.lines(record.raw, failing),
     )
+
+
+def _is_known(record: Quarantined, found: Preview) -> bool:
+    """Whether a preview says what the record's reason has said already."""
+    return [(fault.code, fault.field) for fault in found.faults] == [(record.reason_code, record.field or "")]
 
 
 def _cells(within: Context, held: Kept, text: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from palletflow.deployment import Deployment
+from palletflow.intake.template import Template
 from palletflow.networks.palletforce.mapper import NETWORK, preview
 from palletflow.orders.consignment import Role
 from palletflow.store import status_exports
@@ -26,13 +27,19 @@ class NonCompliant(NamedTuple):
     missing: list[str]
 
 
-def compliance(conn: Connection, plan: Deployment, since: date, most: int | None = None) -> list[NonCompliant]:
+def compliance(conn: Connection, plan: Deployment, since: date) -> list[NonCompliant]:
     """What we delivered since a day, or collected for other members, and did not tell in full; oldest first.
 
-    `most`: only of so many consignments, those that were last. Raises FileFault when the template cannot be used.
+    Raises FileFault when the template cannot be used.
     """
-    section = preview(plan).template.sections["statuses"]
-    ours = list(plan.network(NETWORK).depots)
+    return owed(conn, preview(plan).template, list(plan.network(NETWORK).depots), since)
+
+
+def owed(
+    conn: Connection, template: Template, ours: Sequence[str], since: date, most: int | None = None
+) -> list[NonCompliant]:
+    """The same by a template that is read already; `most`: only of so many stops, those that were completed last."""
+    section = template.sections["statuses"]
     found = []
     for one in status_exports.delivered(conn, NETWORK, ours, since, most):
         missing = list(_missing(one, section, ours))
