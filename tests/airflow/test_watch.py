@@ -20,6 +20,7 @@ from tests.conftest import PROJECT
 
 from palletflow.airflow.metrics import Meter
 from palletflow.airflow.watch import Watch
+from palletflow.desk.needs import CAUSES
 from palletflow.store import alerts, connection_flags, figures, session_lock, work_items
 from palletflow.store.connection import DatabaseUnavailable, connect
 
@@ -79,7 +80,7 @@ def test_what_lasts_is_told_once_and_once_more_when_it_is_over(conn, watch, told
     [text] = told()
     assert re.match(
         r"1 items of nexus dispatch are parked, the first since .*\. Most of them for: HTTP 500: refused\. "
-        r"Mend the cause, then press Try again\.\nhttps://palletflow\.example\.com/palletflow/desk/attention$",
+        r"Mend the cause, then press Try again\.\nhttps://palletflow\.example\.com/palletflow/desk/attention/parked$",
         text,
     )
 
@@ -132,6 +133,9 @@ def test_everything_else_somebody_is_needed_for_is_told(conn, watch, told, healt
         "it is, restore them from the backup.",
     ]
     assert watch.meter.readings["airflow_up", ("scheduler",)] == 0
+    links = {link for (link,) in conn.execute("SELECT link FROM alerts")}
+    causes = {f"{alerts.ATTENTION}/{cause}" for cause in CAUSES}
+    assert links - causes == {"/dags"}
 
 
 def test_what_is_told_again_is_told_after_the_hours_of_the_deployment_file(conn, watch, plan, told):

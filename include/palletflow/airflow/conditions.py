@@ -11,8 +11,7 @@ from palletflow.store.alerts import ATTENTION, Condition
 from palletflow.store.figures import WAITS_TOO_LONG, Figures
 from palletflow.syncs import SyncState
 
-TODAY = "/palletflow/desk/"
-CONNECTIONS, DAGS = "/connections", "/dags"
+DAGS = "/dags"
 SYNCS, WORK, QUARANTINE, HOUSE, AIRFLOW = "syncs", "work", "quarantine", "house", "airflow"
 
 STORE_AWAY = Condition(
@@ -41,7 +40,7 @@ def of_store(figures: Figures, settings: Alerts, now: datetime) -> dict[str, lis
                 f"Quarantine grows: {one.network} {one.reason_code}",
                 f"{one.lately} records of {one.network} were quarantined within an hour for {one.reason_code}; "
                 f"{one.waiting} wait for that. Look at one of them: mend the setting it names, then replay them all.",
-                ATTENTION,
+                f"{ATTENTION}/quarantine",
             )
             for one in figures.quarantine
             if one.lately >= settings.quarantined
@@ -64,7 +63,7 @@ def of_syncs(syncs: Sequence[SyncState]) -> list[Condition]:
                 f"{dag_id} has not come to its end when it should have: {said}. Look whether the DAG is paused, its "
                 "last run failed or there was none (then: the scheduler), or its connection is flagged. What was "
                 "missed is read by itself.",
-                TODAY,
+                f"{ATTENTION}/syncs",
             )
         )
     return found
@@ -100,7 +99,7 @@ def _parked(figures: Figures) -> list[Condition]:
             f"{work.parked} items of {work.network} {work.kind} are parked, the first since {_at(work.parked_since)}, "
             f"{work.parked_lately} of them within the last hour. Most of them for: {work.parked_for[:300]}. Mend the "
             "cause, then press Try again.",
-            ATTENTION,
+            f"{ATTENTION}/parked",
         )
         for work in figures.work
         if work.parked
@@ -114,7 +113,7 @@ def _waiting(figures: Figures, now: datetime) -> list[Condition]:
             f"{work.due} items of {work.network} {work.kind} are due, the first since {_at(work.due_since)}; "
             f"{work.held} are being worked on. If none is: look whether the DAG is paused, and at its last run. If "
             "some are: the network is slower than what comes in, or answers late.",
-            TODAY,
+            f"{ATTENTION}/overdue",
         )
         for work in figures.work
         if work.due_since is not None and now - work.due_since > WAITS_TOO_LONG
@@ -127,7 +126,7 @@ def _flagged(figures: Figures) -> list[Condition]:
             f"Connection {flagged.connection} is flagged",
             f"Connection {flagged.connection} is flagged since {_at(flagged.since)} and not used: {flagged.reason} "
             "Correct it in Airflow and press Test; the next run goes on.",
-            CONNECTIONS,
+            f"{ATTENTION}/connections",
         )
         for flagged in figures.flagged
     ]
@@ -141,7 +140,7 @@ def _lost(figures: Figures) -> list[Condition]:
             "Documents are lost",
             f"The bytes of {figures.lost_documents} documents are not where documents lie. Look whether the storage is "
             "the right one and whole; if it is, restore them from the backup.",
-            ATTENTION,
+            f"{ATTENTION}/lost-documents",
         )
     ]
 
