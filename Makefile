@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo login psql check-connection test check bench lock docs template
+.PHONY: help up demo login psql backup restore check-connection test check bench lock docs template
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,6 +35,14 @@ psql: $(READY) ## open the order store in psql
 check-connection: $(READY) ## try one Airflow connection, changing nothing anywhere: CONN=palletforce_900
 	@$(if $(CONN),,echo "Say which: make check-connection CONN=palletforce_900" >&2; exit 1;)\
 		$(BIN)/python -m palletflow.sandbox check-connection "$(CONN)"
+
+backup: $(READY) ## back up the order store and its documents, running or not: make backup TO=folder
+	@$(if $(TO),,echo "Say where to: make backup TO=folder" >&2; exit 1;)\
+		$(BIN)/python -m palletflow.sandbox backup "$(TO)"
+
+restore: $(READY) ## restore the newest backup into a house that holds nothing: make restore FROM=folder
+	@$(if $(FROM),,echo "Say from where: make restore FROM=folder" >&2; exit 1;)\
+		$(BIN)/python -m palletflow.sandbox restore "$(FROM)"
 
 test: $(READY) ## the whole test suite
 	@$(BIN)/python tools/browser.py > /dev/null

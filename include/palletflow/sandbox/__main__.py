@@ -1,7 +1,8 @@
-"""The commands of the sandbox; `make` offers them as up, login and psql."""
+"""The commands of the sandbox; `make` offers them as up, login, psql, backup and restore."""
 
 import argparse
 import sys
+from pathlib import Path
 
 from palletflow.sandbox.errors import SandboxError
 
@@ -15,6 +16,8 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("psql", help="open the order store in psql, which gets the arguments", add_help=False)
     checked = commands.add_parser("check-connection", help="try one Airflow connection as the house has it")
     checked.add_argument("connection")
+    for name, what in (("backup", "back the house up into a folder"), ("restore", "restore it from one")):
+        commands.add_parser(name, help=what).add_argument("folder", type=Path)
     simulator = commands.add_parser("simulator", help="run one simulated network")
     simulator.add_argument("network")
     simulator.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
@@ -52,6 +55,10 @@ def _run(given: argparse.Namespace, more: list[str]) -> int:
         from palletflow.sandbox import check_connection
 
         return check_connection.main(given.connection)
+    if given.command in ("backup", "restore"):
+        from palletflow.sandbox import keeping
+
+        return keeping.main(given.command, given.folder)
     from palletflow.sandbox import networks
 
     named = (server.partition("=") for server in given.server)
