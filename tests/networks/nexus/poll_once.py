@@ -4,7 +4,7 @@ Arguments: order store DSN, simulator base URL, deployment file, the time it is.
 """
 
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from palletflow import deployment
@@ -38,4 +38,5 @@ with connect(dsn) as conn, NexusClient(parsed, read_wire(mapper.template.section
         run="killed",
         actor="tester",
         report=lambda _: None,
+        next_due_at=clock() + timedelta(minutes=3),
     )

@@ -22,7 +22,8 @@ PATIENCE_S = 60
 CONTENTS = {
     "orders": "SELECT source, source_key, reference, review_reason, cancelled_at IS NULL, customers.code FROM orders "
     "JOIN customers ON customers.id = customer_id",
-    "consignments": "SELECT to_jsonb(c) - '{id,order_id,created_at,updated_at}'::text[] FROM consignments c",
+    "consignments": "SELECT to_jsonb(c) - '{id,order_id,created_at,updated_at,delivered_at}'::text[]"
+    " FROM consignments c",
     "stops": "SELECT c.tracking_number, to_jsonb(s) - 'consignment_id' FROM stops s "
     "JOIN consignments c ON c.id = s.consignment_id",
     "pallets": "SELECT c.tracking_number, p.number, p.pallet_type, p.details, p.removed_at IS NULL FROM pallets p "
@@ -40,6 +41,7 @@ CONTENTS = {
     # A bad one has been tried as often as it was read.
     "listed_records": "SELECT to_jsonb(r) - 'tries', tries > 0 FROM listed_records r",
     "watermarks": "SELECT network, stream, party, high FROM watermarks",
+    "poll_runs": "SELECT to_jsonb(r) - 'expected_since' FROM poll_runs r",
 }
 PAUSE_BEFORE_READ_WHOLE = """
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -125,6 +127,7 @@ class Scene:
         Process(postgres.dsn(self.polled_once), self.sim).finish()
         with connect(postgres.dsn(self.polled_once)) as conn:
             conn.execute("DELETE FROM watermarks")  # the second poll's would be the same
+            conn.execute("DELETE FROM poll_runs")
         self.sim.add_many(count=55, role="delivery")
         self.sim.add(role="delivery", overrides={"delAddressPostcode": None})
         self.sim.add(role="requesting", pallets=["Euro Full"])

@@ -5,7 +5,7 @@ waits for a line on stdin before it goes on.
 """
 
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from palletflow import deployment
@@ -38,4 +38,5 @@ with connect(dsn) as conn, PalletforceClient(parsed, mapper.template.aliases) as
         run="killed",
         actor="tester",
         report=report,
+        next_due_at=datetime.fromisoformat(now) + timedelta(minutes=30),
     )

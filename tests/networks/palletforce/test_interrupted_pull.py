@@ -23,7 +23,8 @@ PATIENCE_S = 30
 CONTENTS = {
     "orders": "SELECT source, source_key, reference, reference_2, review_reason, customers.code FROM orders "
     "JOIN customers ON customers.id = customer_id",
-    "consignments": "SELECT to_jsonb(c) - '{id,order_id,created_at,updated_at,read_at}'::text[] FROM consignments c",
+    "consignments": "SELECT to_jsonb(c) - '{id,order_id,created_at,updated_at,read_at,delivered_at}'::text[]"
+    " FROM consignments c",
     "stops": "SELECT c.tracking_number, to_jsonb(s) - 'consignment_id' FROM stops s "
     "JOIN consignments c ON c.id = s.consignment_id",
     "pallets": "SELECT c.tracking_number, p.number, p.pallet_type, p.removed_at IS NULL FROM pallets p "
@@ -32,6 +33,7 @@ CONTENTS = {
     "JOIN consignments c ON c.id = a.consignment_id",
     "inbound_records": "SELECT raw, outcome, reason_code, field, reason, warnings, settled_at FROM inbound_records",
     "watermarks": "SELECT network, stream, party, high FROM watermarks",
+    "poll_runs": "SELECT to_jsonb(r) - 'expected_since' FROM poll_runs r",
     "customers": "SELECT code, name, network, account FROM customers "
     "LEFT JOIN customer_network_accounts ON customer_id = customers.id",
 }
@@ -146,7 +148,8 @@ def test_killed_after_the_commit_the_rerun_changes_nothing(freight, dsn, undistu
     process.until_committed()
     process.kill()
 
-    assert table_hashes(dsn) == undisturbed
+    # Only that it came to its end is not known yet.
+    assert table_hashes(dsn) | {"poll_runs": undisturbed["poll_runs"]} == undisturbed
     Process(dsn, freight).finish()
     assert table_hashes(dsn) == undisturbed
 

@@ -5,7 +5,7 @@ bad.
 """
 
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.networks.palletways.ways import access
@@ -26,4 +26,15 @@ way = access(plan, root, "123", key, clock, first_byte_timeout_s=60)
 feed = way.client.notes_since
 way.client.notes_since = lambda since: [*feed(since), {"TrackingID": "60000000017", "NoteText": "bad"}]  # type: ignore[method-assign]
 with connect(dsn) as conn, way.client:
-    poll(conn, way, plan, "123", asked=None, clock=clock, run="killed", actor="tester", report=lambda _: None)
+    poll(
+        conn,
+        way,
+        plan,
+        "123",
+        asked=None,
+        clock=clock,
+        run="killed",
+        actor="tester",
+        report=lambda _: None,
+        next_due_at=clock() + timedelta(minutes=5),
+    )

@@ -19,7 +19,8 @@ from palletflow.store.connection import connect
 
 # What a person would compare: everything but surrogate ids and the moments of writing.
 CONTENTS = {
-    "consignments": "SELECT to_jsonb(c) - '{id,order_id,created_at,updated_at}'::text[] FROM consignments c",
+    "consignments": "SELECT to_jsonb(c) - '{id,order_id,created_at,updated_at,delivered_at}'::text[]"
+    " FROM consignments c",
     "orders": "SELECT review_reason FROM orders",
     "stops": "SELECT c.tracking_number, to_jsonb(s) - 'consignment_id' FROM stops s"
     " JOIN consignments c ON c.id = s.consignment_id",
@@ -40,7 +41,7 @@ CONTENTS = {
     "inbound_records": "SELECT stream, record_key, raw, outcome, reason_code FROM inbound_records",
     "unknown_codes": "SELECT * FROM unknown_codes",
     "watermarks": "SELECT network, stream, party, high FROM watermarks",
-    "poll_runs": "SELECT * FROM poll_runs",
+    "poll_runs": "SELECT to_jsonb(r) - 'expected_since' FROM poll_runs r",
 }
 
 WAITING = """
