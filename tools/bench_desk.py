@@ -74,7 +74,7 @@ PAGES = {
     "find by shared reference and rare filters": "/find?q=STOCK&network=nexus&role=delivery&status=DELIVERED",
     "find, an old page": "/find?status=DELIVERED&after=300000",
     "find by customer, an old page": "/find?q=ACME&after=300000",
-    "consignment with 1,200 entries": "/consignment/{busy}",
+    "consignment with 800 entries": "/consignment/{busy}",
     "consignment, raw records": "/consignment/{busy}/raw",
     "links for customers": "/consignment/{busy}/links",
     "needs attention": "/attention",
