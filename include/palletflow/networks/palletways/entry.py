@@ -55,7 +55,9 @@ def synced(plan: Deployment) -> list[Synced]:
             if polled
         ),
         *(
-            Synced(entered.STREAM, depot, "customers' own entries", (depot,), "palletways_entered", daily, once_run=True)
+            Synced(
+                entered.STREAM, depot, "customers' own entries", (depot,), "palletways_entered", daily, once_run=True
+            )
             for depot in ours.depots
         ),
         *syncs.of_files(NETWORK, ours),
