@@ -272,7 +272,6 @@ def needs(conn: Connection, networks: Networks, now: datetime) -> list[Need]:
     question = asked(networks, now)
     for cause in sorted(CAUSES.values(), key=lambda one: one.urgency):
         held = counted(conn, networks, cause, question)
-        more = sum(one.count for one in held) > MOST
         found += [
             Need(
                 cause=cause.code,
@@ -280,7 +279,7 @@ def needs(conn: Connection, networks: Networks, now: datetime) -> list[Need]:
                 title=cause.title,
                 urgency=cause.urgency,
                 count=min(one.count, MOST),
-                more=more,
+                more=one.count > MOST,
                 oldest=one.oldest,
                 what_to_do=cause.what_to_do,
                 path=f"/attention/{cause.code}" + (f"?network={one.network}" if one.network else ""),
@@ -304,7 +303,7 @@ def entries(
 
 
 def counted(conn: Connection, networks: Networks, cause: Cause, question: Asked) -> list[Counted]:
-    """How much of a cause each network has; beyond MOST in all it is no longer counted."""
+    """How much of a cause each network has; beyond MOST it is no longer counted."""
     if cause.code in PUT_TOGETHER:
         return _by_network(PUT_TOGETHER[cause.code](conn, networks, question))
     if cause.code == "quarantine":

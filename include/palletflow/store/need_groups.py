@@ -12,11 +12,12 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from palletflow.store.connection import Connection
-from palletflow.store.needs import MOST, Counted
+from palletflow.store.need_relations import TOLD_BY_DISPATCH
+from palletflow.store.needs import MOST, Counted, by_network
 
 # What the deployment file or a template lacks; see the mappers of the networks.
 LACKING = ("UNKNOWN_CUSTOMER", "NOT_OUR_DEPOT")
-# Groups are made of so many, the newest.
+# Groups are made of so many of each network, the newest.
 GROUPED = 10_000
 
 ALIKE = "regexp_replace({text}, '''[^'']*''|[0-9]+', '…', 'g')"
@@ -31,9 +32,13 @@ OPEN = f"""
 SELECT r.id, r.network, r.stream, r.reason_code, coalesce(r.field, '') AS field, r.reason, r.read_at, r.record_key,
        r.replays, r.corrected IS NOT NULL AS is_corrected, b.party, r.row_number,
        {CAUSE.format(parts=f"r.network, r.stream, r.reason_code, coalesce(r.field, ''), {REASON}")} AS cause
-FROM inbound_records r JOIN inbound_batches b ON b.id = r.batch_id
-WHERE r.outcome = 'rejected' AND r.settled_at IS NULL AND r.network = ANY (%(networks)s)
-ORDER BY r.id DESC LIMIT {GROUPED}
+FROM unnest(%(networks)s::text[]) AS wanted (network)
+CROSS JOIN LATERAL (
+    SELECT * FROM inbound_records held
+    WHERE held.network = wanted.network AND held.outcome = 'rejected' AND held.settled_at IS NULL
+    ORDER BY held.id DESC LIMIT {GROUPED}
+) r
+JOIN inbound_batches b ON b.id = r.batch_id
 """  # noqa: S608 - names are our own constants
 COUNTED = f"""
 SELECT network, count(*), min(read_at) FROM (
@@ -54,8 +59,12 @@ RECORD_IDS = f"SELECT id FROM ({OPEN}) held WHERE cause = %(cause)s ORDER BY id"
 PARKED = f"""
 SELECT w.id, w.network, w.kind, w.last_error AS reason, w.parked_at,
        {CAUSE.format(parts=f"w.network, w.kind, {ALIKE.format(text='w.last_error')}")} AS cause
-FROM work_items w WHERE w.parked_at IS NOT NULL AND w.network = ANY (%(networks)s)
-ORDER BY w.id DESC LIMIT {GROUPED}
+FROM unnest(%(networks)s::text[]) AS wanted (network)
+CROSS JOIN LATERAL (
+    SELECT * FROM work_items w
+    WHERE w.network = wanted.network AND w.parked_at IS NOT NULL AND NOT {TOLD_BY_DISPATCH}
+    ORDER BY w.id DESC LIMIT {GROUPED}
+) w
 """  # noqa: S608
 WORK_GROUPS = f"""
 SELECT cause, network, kind, min(reason) AS reason, count(*) AS count, min(parked_at) AS oldest
@@ -110,11 +119,11 @@ class WorkGroup:
 
 def counted(conn: Connection, networks: Sequence[str]) -> list[Counted]:
     """How much is in quarantine by network, as store.needs counts."""
-    return [Counted(*row) for row in conn.execute(COUNTED, (list(networks),))]
+    return by_network(networks, lambda of: [Counted(*row) for row in conn.execute(COUNTED, (list(of),))])
 
 
 def records(conn: Connection, networks: Sequence[str]) -> list[RecordGroup]:
-    """What is in quarantine, by cause, the largest group first; of the GROUPED newest records."""
+    """What is in quarantine, by cause, the largest group first; of the GROUPED newest records of each network."""
     with conn.cursor(row_factory=class_row(RecordGroup)) as cursor:
         return cursor.execute(RECORD_GROUPS, {"networks": list(networks)}).fetchall()
 
@@ -131,7 +140,7 @@ def record_ids(conn: Connection, networks: Sequence[str], cause: str) -> list[in
 
 
 def work(conn: Connection, networks: Sequence[str]) -> list[WorkGroup]:
-    """What is parked, by cause, the largest group first; of the GROUPED newest items."""
+    """What is parked, by cause, the largest group first; of the GROUPED newest items of each network."""
     with conn.cursor(row_factory=class_row(WorkGroup)) as cursor:
         return cursor.execute(WORK_GROUPS, {"networks": list(networks)}).fetchall()
 

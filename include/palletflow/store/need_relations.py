@@ -58,10 +58,15 @@ SELECT w.network, c.id AS consignment_id, c.order_id, coalesce(c.tracking_number
        o.reference
 """
 # Of a consignment whose outcome is unknown the dispatch itself tells.
+TOLD_BY_DISPATCH = f"""
+(w.kind = '{DISPATCH}' AND EXISTS (
+    SELECT FROM consignments sent
+    WHERE sent.id = CASE WHEN w.key ~ '^[0-9]{{1,18}}$' THEN w.key::bigint END AND sent.dispatch_state = 'unknown'))
+"""
 PARKED_WORK = f"""
 {WORK}, w.parked_at AS at, replace(w.kind, '_', ' ') || ': ' || w.last_error AS said, 'parked work ' || w.id AS subject
 FROM work_items w {OF_WORK}
-WHERE w.parked_at IS NOT NULL AND (w.kind <> '{DISPATCH}' OR c.dispatch_state IS DISTINCT FROM 'unknown')
+WHERE w.parked_at IS NOT NULL AND NOT {TOLD_BY_DISPATCH}
 """
 OVERDUE_WORK = f"""
 {WORK}, w.due_at AS at, replace(w.kind, '_', ' ') || ': ' || coalesce(w.last_error, 'not tried yet') AS said,

@@ -5,7 +5,7 @@ from a bounded time on, so that they answer at once however much the order store
 is taken off a list by a person: then the activity history has an entry SEEN_TO of its `subject`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ SEEN_TO = "seen to"
 DELIVERIES, SCANS = timedelta(days=30), timedelta(days=14)
 # Work that is due and that nobody takes.
 OVERDUE = timedelta(minutes=15)
-# Counted and listed one by one only so far.
+# Of a cause and network no more are counted.
 MOST = 1000
 
 WAITS = """
@@ -79,7 +79,7 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Counted:
-    """How much of a cause a network has, and since when. MOST at most are counted over all networks."""
+    """How much of a cause a network has, and since when; MOST + 1 stands for more than MOST."""
 
     network: str
     count: int
@@ -105,9 +105,26 @@ class Entry(NamedTuple):
 
 def counts(conn: Connection, cause: str, asked: Asked) -> list[Counted]:
     """How much there is of a cause (one of RELATIONS), by network."""
-    statement = COUNT.format(waits=_waits(cause), most=MOST)
-    values = {**asked.values(), "subjects": None}
-    return [Counted(*row) for row in conn.execute(statement.encode(), values, prepare=False)]
+    return by_network(
+        asked.networks,
+        lambda networks: [
+            Counted(*row)
+            for row in conn.execute(
+                COUNT.format(waits=_waits(cause), most=MOST).encode(),
+                {**asked._replace(networks=networks).values(), "subjects": None},
+                prepare=False,
+            )
+        ],
+    )
+
+
+def by_network(networks: Sequence[str], count: Callable[[Sequence[str]], list[Counted]]) -> list[Counted]:
+    """What `count` gives, which ends at MOST + 1 of all networks together; then each is counted by itself, so that one
+    with much hides none of the others."""
+    found = count(networks)
+    if sum(one.count for one in found) <= MOST:
+        return found
+    return [one for network in networks for one in count([network])]
 
 
 def entries(

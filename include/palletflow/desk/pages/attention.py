@@ -55,7 +55,7 @@ def overview(request: Request, within: InContext) -> Any:
 
 def _card(cause: Cause, found: Sequence[Need]) -> Card:
     moments = [one.oldest for one in found if one.oldest]
-    total = min(sum(one.count for one in found), MOST)
+    total = sum(one.count for one in found)
     return Card(cause, found, total, any(one.more for one in found), min(moments, default=None))
 
 
@@ -72,8 +72,10 @@ def listed(
         "network": network,
         "group": group or "",
         "counted": counted,
-        "total": min(sum(one.count for one in counted), MOST),
-        "more": sum(one.count for one in counted) > MOST,
+        "total": sum(min(one.count, MOST) for one in counted),
+        "more": any(one.count > MOST for one in counted),
+        "most": MOST,
+        "grouped": need_groups.GROUPED,
         "here": f"/attention/{code}",
     }
     if code == "quarantine" and group is None:
