@@ -1,1 +1,1 @@
-"""Backups of the order store and of the documents its rows name, and their restore (ADR 0012)."""
+"""Backups of the order store and of the documents its rows name, and their restore (ADR 0013)."""

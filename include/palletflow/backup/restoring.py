@@ -60,8 +60,8 @@ def restore(conn: Connection, dsn: str, storage: Storage, given: Path, progress:
 def _refuse_full(conn: Connection) -> None:
     if not dump.is_unfinished(conn) and (full := dump.holding(conn)):
         raise BackupFault(
-            f"The order store is not empty: it holds {', '.join(full)}. Stop whatever writes to it; if all of it may go, "
-            "empty it with `palletflow migrate --down base`, then restore."
+            f"The order store is not empty: it holds {', '.join(full)}. Stop whatever writes to it; if all of it may "
+            "go, empty it with `palletflow migrate --down base`, then restore."
         )
 
 
@@ -73,16 +73,16 @@ def _restore_rows(conn: Connection, dsn: str, place: Path, manifest: Manifest, p
     if there != manifest.tables.keys():
         differing = ", ".join(sorted(there ^ manifest.tables.keys()))
         raise BackupFault(f"{place} and the schema {manifest.revision} have other tables: {differing}")
-    with dump.loading(conn):
+    with dump.loading(conn, progress.tick):
         for name, file in manifest.tables.items():
             _load(conn, place, name, file, progress)
         dump.go_on_numbering(conn, manifest.sequences)
         progress.say(f"  {manifest.rows:,} rows of {len(manifest.tables)} tables, as many as were backed up")
-        progress.say("  making indexes and keys")
     if manifest.revision != migrate.revisions()[-1]:
         progress.say(f"  bringing the schema up from {manifest.revision}")
         migrate.upgrade(dsn)
     dump.finish(conn)
+    progress.say("  all is restored; letting Postgres learn what the tables hold")
     dump.learn(conn)
 
 

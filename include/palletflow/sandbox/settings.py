@@ -123,6 +123,8 @@ def environment(settings: HouseSettings, server: str, environ: Mapping[str, str]
         "AIRFLOW__API__HOST": settings.bind,
         "AIRFLOW__API__PORT": str(settings.port),
         "AIRFLOW_CONN_ORDER_STORE": with_database(server, ORDER_STORE_DATABASE),
+        # Housekeeping deletes Airflow's old records; a task is told nothing of Airflow's database otherwise.
+        "AIRFLOW_CONN_AIRFLOW_METADATA": metadata,
         "PALLETFLOW_DEPLOYMENT": str(settings.deployment),
         "PALLETFLOW_DOCUMENTS": str(settings.home / "documents"),
         "PALLETFLOW_FILES": str(settings.home / "files"),

@@ -3,7 +3,7 @@
 The catalogue of the server says which tables, columns, indexes and keys there are, so a new table needs nothing here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -128,10 +128,11 @@ def make_empty(dsn: str, conn: Connection, at: str) -> None:
 
 
 @contextmanager
-def loading(conn: Connection) -> Iterator[None]:
+def loading(conn: Connection, making: Callable[[str], None]) -> Iterator[None]:
     """One transaction in which tables are loaded as they were: nothing fires, and keys and indexes are made at its end.
 
-    After it the store is unfinished until finish(). Nobody else reads or writes meanwhile.
+    After it the store is unfinished until finish(). Nobody else reads or writes meanwhile. `making` is told how far
+    that is.
     """
     with conn.transaction():
         names = [sql.Identifier(table.name) for table in tables(conn)]
@@ -143,7 +144,8 @@ def loading(conn: Connection) -> Iterator[None]:
         for drop, _ in parts:
             conn.execute(drop.encode())
         yield
-        for _, make in reversed(parts):
+        for number, (_, make) in enumerate(reversed(parts), 1):
+            making(f"indexes and keys: {number} of {len(parts)}")
             conn.execute(make.encode())
         for name in names:
             conn.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(name))
