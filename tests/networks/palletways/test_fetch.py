@@ -1,6 +1,7 @@
 """Fetching one consignment into the order store now (contract 2.3, 7.2)."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.networks.palletways.importing import House
@@ -158,7 +159,7 @@ def test_a_bad_record_is_quarantined_and_replayed_once_it_is_corrected(
 def test_a_record_of_an_unknown_account_lands_once_the_deployment_knows_it(house, palletways_sim, conn, fetch):
     number = palletways_sim.add(account="FOX002", role="requesting")
     known = house.plan
-    house.plan = type(known)(known.networks, known.resources, known.customers, {})
+    house.plan = replace(known, accounts={})
     house.settle()
     house.fetch(number)
     assert [record.reason_code for record in quarantine.listed(conn)] == ["UNKNOWN_CUSTOMER"]
