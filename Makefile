@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo login psql backup restore check-connection test check bench lock docs template
+.PHONY: help up demo login psql backup restore check-connection test check soak bench lock docs template
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,6 +56,9 @@ check: $(READY) ## lint, types, rooms, locks and generated docs
 	@$(BIN)/python tools/lock.py --check
 	@$(BIN)/python tools/pipelines.py --check
 	@$(BIN)/python tools/rules.py --check
+
+soak: $(READY) ## a night simulated: HOURS=12 SEED=1; faults at random, processes killed, then the verdict
+	@PYTHONPATH=tools $(BIN)/python -m soak
 
 bench: $(READY) ## speed, each figure beside its yardstick
 	@$(BIN)/python tools/bench.py

@@ -169,7 +169,9 @@ class Faults:
             _Spell("Palletforce is down", down, clear_force, (10, 50)),
             _Spell("Nexus is down", lasting("http_503", "**"), clear_nexus, (10, 50)),
             _Spell("Nexus refuses logins", lasting("http_401", "account/*"), clear_nexus, (5, 25)),
-            _Spell("Nexus loses answers of creations", lasting("drop", "consignments", accept=True), clear_nexus, (3, 8)),
+            _Spell(
+                "Nexus loses answers of creations", lasting("drop", "consignments", accept=True), clear_nexus, (3, 8)
+            ),
             _Spell("Palletways bans us", self._be_banned, lambda: None, (15, 15)),
             _Spell("Palletways is down", switched("http_code", 503), switched("http_code", "off"), (10, 40)),
             _Spell("Palletways refuses keys", switched("key_fault", "wrong"), switched("key_fault", "off"), (5, 25)),
@@ -177,7 +179,9 @@ class Faults:
             _Spell("uploads lose their end", switched("truncate_stored", 100), switched("truncate_stored", 0), (5, 20)),
             _Spell("renames lose their reply", switched("rename", "lost_reply"), switched("rename", "ok"), (5, 20)),
             _Spell("photos are damaged", switched("pdf_fault", "malformed"), switched("pdf_fault", "none"), (5, 15)),
-            _Spell("photos come as sentences", switched("photo_answer", "html"), switched("photo_answer", "pdf"), (5, 15)),
+            _Spell(
+                "photos come as sentences", switched("photo_answer", "html"), switched("photo_answer", "pdf"), (5, 15)
+            ),
         ]
 
     def _begin_spell(self, now: datetime) -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from palletflow.sandbox.terminal import Terminal
 from palletflow.store.connection import Connection, ConnectionLost, DatabaseUnavailable
@@ -17,16 +17,32 @@ from soak.traffic.palletforce import Palletforce
 from soak.traffic.palletways import Palletways
 from soak.traffic.people import OrderApi
 
-STEP, SETTLING_STEP, TOLD_EVERY = timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)
-# Longer than the rarest look for anything, six hours between two looks for documents at Nexus.
-SETTLES = timedelta(hours=7)
+STEP, TOLD_EVERY = timedelta(minutes=1), timedelta(minutes=30)
+# First what failed last is tried again; then what is looked for rarely, documents at Nexus every six hours.
+AT_FIRST, FIRST_STEP, SETTLES, SETTLING_STEP = (
+    timedelta(hours=1),
+    timedelta(minutes=5),
+    timedelta(hours=7),
+    timedelta(minutes=10),
+)
 # What is there when the look begins has been polled by then.
 LAST = timedelta(minutes=65)
+MOST_SHOWN = 12
 COUNTS = """
 SELECT (SELECT count(*) FROM consignments), (SELECT count(*) FROM work_items WHERE parked_at IS NULL),
        (SELECT count(*) FROM work_items WHERE parked_at IS NOT NULL),
        (SELECT count(*) FROM inbound_records WHERE outcome = 'rejected' AND settled_at IS NULL)
 """
+
+
+class Network(Protocol):
+    """What happens at a network and with it."""
+
+    def begin(self, now: datetime) -> None:
+        """What was there before the night."""
+
+    def step(self, now: datetime) -> None:
+        """One minute."""
 
 
 class Night:
@@ -36,6 +52,7 @@ class Night:
         self._house, self._terminal = house, terminal
         self._hours = timedelta(hours=hours)
         self._conn: Connection | None = None
+        self.began = house.clock.now()
         self.controls = {name: Control(f"{address}/_sim") for name, address in house.networks.items()}
         self.api = OrderApi(house.api)
         files = house.home / "files"
@@ -47,7 +64,7 @@ class Night:
         self.palletways = Palletways(
             self.controls["palletways"], self.api, files, random.Random(f"{seed} palletways"), prefix
         )
-        self.networks = [self.palletforce, self.nexus, self.palletways]
+        self.networks: list[Network] = [self.palletforce, self.nexus, self.palletways]
         # Of its own, as it strikes while the others live.
         controls = {name: Control(f"{address}/_sim") for name, address in house.networks.items()}
         self.faults = Faults(house, controls, random.Random(f"{seed} faults"))
@@ -59,13 +76,14 @@ class Night:
 
     def live(self) -> None:
         """All of it, until everything has settled."""
-        now = self._house.clock.now()
+        self.began = now = self._house.clock.now()
         for network in self.networks:
             network.begin(now)
         dawn = now + self._hours
         self._steps(dawn, STEP, self._minute)
         self.faults.end()
         self._terminal.say("  The faults are over; what is left settles")
+        self._steps(dawn + AT_FIRST, FIRST_STEP, self._quiet)
         self._steps(dawn + SETTLES, SETTLING_STEP, self._quiet)
 
     def last(self) -> None:
@@ -74,6 +92,21 @@ class Night:
         deadline = time.monotonic() + 120
         while not self.runs.idle() and time.monotonic() < deadline:
             self._steps(self._house.clock.now() + STEP, STEP, self._quiet)
+
+    def told(self) -> str:
+        """What happened, for a person."""
+        tries, faults = self.tally.tries, self.faults.count
+        errors = [f"    {count:>4} x {error[:160]}" for error, count in self.tally.errors.most_common(MOST_SHOWN)]
+        struck = ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
+        return "\n".join(
+            [
+                f"  {sum(tries.values())} runs: {', '.join(f'{count} {how}' for how, count in tries.most_common())}; "
+                f"{self.api.calls} calls of the order API, {self.api.repeated} repeated",
+                f"  Faults: {struck}",
+                "  Failures that the runs told of:",
+                *errors,
+            ]
+        )
 
     def conn(self) -> Connection:
         """The order store, opened again when it was lost."""
@@ -90,19 +123,26 @@ class Night:
         at = self._house.clock.now()
         while at < end:
             at = max(at + step, self._house.clock.now())
-            self._patiently(lambda: self._house.move(self.conn(), at))
+            self._move(at)
             do(self._house.clock.now())
             if (at - step).timestamp() // TOLD_EVERY.total_seconds() < at.timestamp() // TOLD_EVERY.total_seconds():
                 self._tell(at)
 
+    def _move(self, to: datetime) -> None:
+        self._patiently(lambda: self._house.move(self.conn(), to))
+
     def _minute(self, now: datetime) -> None:
-        living = _Thread(lambda: [network.step(now) for network in self.networks])
+        living = _Thread(lambda: self._live(now))
         self.faults.step(now, self.runs)
         self._run(self.faults.meanwhile)
         while living.is_alive():
             self.faults.meanwhile()
             living.join(WAIT_S)
         living.check()
+
+    def _live(self, now: datetime) -> None:
+        for network in self.networks:
+            network.step(now)
 
     def _quiet(self, _: datetime) -> None:
         self._run(lambda: None)
@@ -122,9 +162,7 @@ class Night:
                 self._conn = None
 
     def _tell(self, at: datetime) -> None:
-        consignments, waiting, parked, quarantined = self._patiently(
-            lambda: self.conn().execute(COUNTS).fetchone()
-        )
+        consignments, waiting, parked, quarantined = self._patiently(lambda: self.conn().execute(COUNTS).fetchone())
         tries = self.tally.tries
         self._terminal.say(
             f"  {at:%a %H:%M}  {sum(tries.values()):>5} runs ({tries['killed']} killed, {tries['failed']} failed), "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from croniter import croniter  # type: ignore[import-untyped]
+from croniter import croniter
 
 from palletflow.store import work_items
 from palletflow.store.connection import Connection

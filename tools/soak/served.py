@@ -1,7 +1,7 @@
 """The servers of the night's house, each a process that follows its clock: a simulated network, or the order API.
 
-    python -m soak.served <home> palletways <port> [ftp=<port> ...]
-    python -m soak.served <home> api <port>
+python -m soak.served <home> palletways <port> [ftp=<port> ...]
+python -m soak.served <home> api <port>
 """
 
 import os

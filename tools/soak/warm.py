@@ -155,14 +155,16 @@ def _become(dag: Any, request: dict[str, Any], home: Path) -> None:
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         random.seed()
-        with open(os.devnull) as nothing, open(home / "logs" / f"{dag.dag_id}.log", "ab") as log:
+        with Path(os.devnull).open() as nothing, (home / "logs" / f"{dag.dag_id}.log").open("ab") as log:
             os.dup2(nothing.fileno(), 0)
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         logging.info("-- %s %s", request["run"], {name: request[name] for name in ("name", "index", "attempt")})
         result = _run(dag, request)
         took = time.monotonic() - began, time.process_time()
-        logging.info("-- %s: %s in %.2f s, %.2f s of CPU; %s", request["run"], result["outcome"], *took, result["error"])
+        logging.info(
+            "-- %s: %s in %.2f s, %.2f s of CPU; %s", request["run"], result["outcome"], *took, result["error"]
+        )
         told = home / "runs" / str(request["task"])
         told.with_suffix(".new").write_text(json.dumps(result))
         told.with_suffix(".new").rename(told)

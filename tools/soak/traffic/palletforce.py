@@ -92,7 +92,11 @@ class Palletforce:
             change: Mapping[str, Any] = {"consignmentStatus": "ACCEPTED"}
         else:
             change = self._rng.choice(
-                ({"serviceName": self._rng.choice("ABC")}, {"deliveryDepot": self._rng.choice(DEPOTS)}, {"cancel": True})
+                (
+                    {"serviceName": self._rng.choice("ABC")},
+                    {"deliveryDepot": self._rng.choice(DEPOTS)},
+                    {"cancel": True},
+                )
             )
         self._control.post("change", {"trackingNumber": one["trackingNumber"], **change})
 
@@ -168,7 +172,12 @@ class Palletforce:
             self._report(order, "pickup", now, None)
             return
         if "delivery" in shown["our_roles"]:
-            route = {"order": order.key, "stop": "delivery", "route": f"R-{now:%H}", "sequence": self._rng.randint(1, 30)}
+            route = {
+                "order": order.key,
+                "stop": "delivery",
+                "route": f"R-{now:%H}",
+                "sequence": self._rng.randint(1, 30),
+            }
             self._api("POST", "movements", {"routes": [route]})
             self._report(order, "delivery", now, self._rng.choice(("CLEAN", "CLEAN", "DAMAGED")))
             return

@@ -163,9 +163,7 @@ class Palletways:
             self._diary.later(done + timedelta(minutes=after), self._pictured(tracking_id))
 
     def _reached(self, tracking_id: str, code: int) -> Callable[[datetime], None]:
-        return lambda at: self._control.post(
-            f"consignments/{tracking_id}/status", {"code": code, "at": at.isoformat()}
-        )
+        return lambda at: self._control.post(f"consignments/{tracking_id}/status", {"code": code, "at": at.isoformat()})
 
     def _pictured(self, tracking_id: str) -> Callable[[datetime], None]:
         return lambda _: self._control.post(f"consignments/{tracking_id}/photos", {})
@@ -194,7 +192,10 @@ class Palletways:
         answer = self._api("POST", "movements", {"stops": [arrived, done]})
         if answer["rejected"]:
             raise NotTaken(f"A report was rejected: {answer}")
-        order.reports += [("delivery", "arrived", at, None), ("delivery", "completed", at + timedelta(minutes=1), "CLEAN")]
+        order.reports += [
+            ("delivery", "arrived", at, None),
+            ("delivery", "completed", at + timedelta(minutes=1), "CLEAN"),
+        ]
         for number in range(self._rng.randint(1, 3)):
             self._diary.later(now + minutes(self._rng, 0, 20), self._photographed(order, one["tracking_id"], number))
 

@@ -37,9 +37,7 @@ class OrderApi:
         self.calls += 1
         while True:
             try:
-                answer = self._session.request(
-                    method, f"{self._address}/{path}", params=query, timeout=20, **content
-                )
+                answer = self._session.request(method, f"{self._address}/{path}", params=query, timeout=20, **content)
                 if answer.ok:
                     return answer.json() if answer.content else None
                 said = f"{method} {path}: {answer.status_code} {answer.text[:300]}"

@@ -1,0 +1,1 @@
+"""What a night must have come to: the networks' own view against the order store."""
