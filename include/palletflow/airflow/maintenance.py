@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -145,10 +146,16 @@ def check_storage() -> dict[str, dict[str, int]]:
     return found
 
 
+def skip(why: str) -> NoReturn:
+    """Ends a task that has nothing to do; Airflow itself does not log why."""
+    log.info(why)
+    raise AirflowSkipException(why)
+
+
 def _before(what: str, days: int) -> datetime:
     """Raises AirflowSkipException when it is kept for ever."""
     if not days:
-        raise AirflowSkipException(f"The deployment file says that {what} are kept for ever")
+        skip(f"The deployment file says that {what} are kept for ever")
     return datetime.now(UTC) - timedelta(days=days)
 
 
@@ -170,5 +177,5 @@ def _upkeep() -> Iterator[tuple[Connection, Storage]]:
     storage = open_storage()
     with order_store.connect() as conn, session_lock.alone(conn, stored_bytes.UPKEEP) as alone:
         if not alone:
-            raise AirflowSkipException("A backup is being made, or another run does this; the next run does it")
+            skip("A backup is being made, or another run does this; the next run does it")
         yield conn, storage

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from palletflow import deployment
+from palletflow.airflow.maintenance import skip
 
 CONNECTION = "airflow_metadata"
 ADDRESS = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -42,10 +43,10 @@ def clean_airflow() -> dict[str, int]:
     try:
         connection = BaseHook.get_connection(CONNECTION)
     except AirflowNotFoundException:
-        raise AirflowSkipException(
+        skip(
             f"Airflow's records are kept: there is no connection '{CONNECTION}' (AIRFLOW_CONN_{CONNECTION.upper()}) "
             "with the address of Airflow's database, postgresql://user:password@host/database"
-        ) from None
+        )
     address = connection.get_uri().replace("postgres://", "postgresql+psycopg2://", 1)
     address = address.replace("postgresql://", "postgresql+psycopg2://", 1)
     deleted = _clean(address, datetime.now(UTC) - timedelta(days=days))
@@ -83,7 +84,7 @@ class CleaningFailed(Exception):
 def _days() -> int:
     days = deployment.load().retention.airflow_d
     if not days:
-        raise AirflowSkipException("The deployment file says that Airflow's own records are kept for ever")
+        skip("The deployment file says that Airflow's own records are kept for ever")
     return days
 
 
