@@ -28,7 +28,7 @@ NetworkName = Annotated[str, Query(max_length=40)]
 GivenNetwork = Annotated[str, Form(max_length=40)]
 Group = Annotated[str, Query(pattern=GROUP)]
 GivenGroup = Annotated[str, Form(pattern=GROUP)]
-Subject = Annotated[str, Form(max_length=400)]
+Subject = Annotated[str, Form(max_length=400, pattern=r"^[^\x00]*$")]
 
 
 class Card(NamedTuple):

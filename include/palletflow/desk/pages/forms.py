@@ -15,6 +15,7 @@ from starlette.requests import Request
 from palletflow.desk.gate import Caller, Meant
 
 FIELD = "form_token"
+MOST_FIELDS = 1000
 # A page may stay open for a shift.
 GOOD_FOR = timedelta(hours=12)
 STALE = "This page has been open for too long, or the form did not come from it. Go back, reload the page and try again"
@@ -36,12 +37,16 @@ class FormTokens:
         """The check of the gate."""
 
         def check(request: Request, caller: Caller, body: bytes) -> None:
-            sent = parse_qs(body.decode(errors="replace"), max_num_fields=1000).get(FIELD, [""])[0]
-            until, _, signature = sent.partition(".")
+            try:
+                fields = parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
+            except ValueError:
+                raise HTTPException(413, f"A form may have at most {MOST_FIELDS:,} fields") from None
+            until, _, signature = fields.get(FIELD, [""])[0].partition(".")
             good = hmac.compare_digest(signature.encode(), self._signature(until, caller.name).encode())
-            stale = not until.isdecimal() or int(until) < datetime.now(UTC).timestamp()
+            # Only what we have signed is read any further.
+            stale = not good or int(until) < datetime.now(UTC).timestamp()
             # Browsers say where a request comes from, and pages cannot change it.
-            if not good or stale or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            if stale or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
                 raise HTTPException(403, STALE)
 
         return check
