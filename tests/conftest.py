@@ -70,7 +70,8 @@ def dsn(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
     """A fresh, migrated order store."""
     name = f"order_store_{next(_numbers)}"
     with connect(postgres.dsn("postgres")) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {migrated}")
+        # By its files: through the log of a server that keeps nothing it takes seven times as long.
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {migrated} STRATEGY file_copy")
         yield postgres.dsn(name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
