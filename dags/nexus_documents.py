@@ -6,7 +6,8 @@ after 5, 15, 30 and 60 minutes, then every six hours for two weeks, until signat
 Nexus is never sent back to it, and the same content is kept once.
 
 **By hand.** A run starts by itself as soon as there is something to do; triggering it does the same. The DAG
-*nexus_fetch* looks for one consignment's documents now. `palletflow missing-pods` lists deliveries without a POD.
+*nexus_fetch* looks for one consignment's documents now, and so does a button on its page. *Needs attention* of the
+order desk and `palletflow missing-pods` list deliveries without a POD.
 
 **When it fails.** A document that Nexus does not take, or one of its that is no picture and no PDF, is kept with the
 reason and stops no other. While Nexus does not answer, items are tried again with growing pauses. A refused login flags

@@ -4,7 +4,7 @@
 and its signature, POD and photos are looked for at once, also when they are no longer looked for by themselves.
 
 **By hand only.** Give the consignment's number, its Nexus id or the barcode of a pallet, and the depot of ours that
-takes part in it.
+takes part in it. One that we hold has a button for it on its page of the order desk.
 
 **When it fails.** The task log says whether Nexus does not know the consignment, refused the login, or did not answer.
 Nothing is stored in any of these cases; trigger it again.

@@ -4,7 +4,7 @@
 together, then the consignment is registered exactly once. Routing, one label a pallet and our own labels follow as
 separate steps; a failed label never sends a consignment again. A sending whose answer was lost is looked up after 60,
 120 and 300 seconds, adopted when it is found, sent once more under the same transaction number when it is not, and then
-left to a person with *look up now* and *send again*.
+left to a person: *Look it up now* and *Send again …* on the consignment's page.
 
 **By hand.** A run starts by itself as soon as work is due, and every ten minutes in case that was missed; triggering it
 does the same. It works off what is due and lingers for more.

@@ -4,7 +4,7 @@
 Use it when somebody asks for a consignment that the last pull did not bring, or to see whether the network changed it.
 
 **By hand only.** Give the tracking number and the depot of ours that takes part in it; the network shows a depot only
-its own consignments.
+its own consignments. One that we hold has a button for it on its page of the order desk.
 
 **When it fails.** The task log says whether the network does not know the number, refused the key, or did not answer.
 Nothing is stored in any of these cases; trigger it again.

@@ -8,8 +8,8 @@ again change nothing. A file that somebody still writes is left for the next run
 **By hand.** Trigger it with *File*, a path in the watched folder, to import that file now; it may lie in `rejected`.
 
 **When it fails.** The task log names the file, folder or connection and what to do. A file that is only wrong is no
-failure: its report says why, and its quarantined rows are corrected and replayed with the DAG *quarantine_replay*.
-A failed file stays where it is and is tried again; nothing of it is in the order store.
+failure: its report says why, and its quarantined rows are corrected and replayed under *Needs attention* of the order
+desk. A failed file stays where it is and is tried again; nothing of it is in the order store.
 """
 
 from datetime import timedelta

@@ -10,7 +10,7 @@ watermark stays. Without them a manual run reads what is due, like a scheduled o
 
 **When it fails.** A failed depot does not stop the others. Its task log ends with what, where and what to do. A refused
 access key flags the connection: runs skip that depot until the connection is corrected. Quarantined records are
-corrected and replayed with the DAG *quarantine_replay*.
+corrected and replayed under *Needs attention* of the order desk.
 """
 
 from datetime import timedelta

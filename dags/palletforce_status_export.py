@@ -5,7 +5,8 @@ each pallet under its current barcode, with delivery order and total where they 
 taken is kept with it and never sent again; what misses something mandatory waits with a sentence that says what.
 
 **By hand.** A run starts by itself as soon as there is something to tell, and every ten minutes in case that was
-missed; triggering it does the same. `palletflow compliance` lists the consignments that miss a mandatory status.
+missed; triggering it does the same. *Needs attention* of the order desk and `palletflow compliance` list the
+consignments that miss a mandatory status.
 
 **When it fails.** What the network refuses, or what is incomplete, is parked with its reason and goes on once the
 report is completed or the item is released. While the network does not answer, items are tried again with growing

@@ -7,7 +7,7 @@ ID on an order, are known already and stay as they are.
 **By hand.** Triggering it does the same now.
 
 **When it fails.** A failed depot does not stop the others. Its task log ends with what, where and what to do. What
-cannot become an order is quarantined; correct it and replay it with the DAG *quarantine_replay*.
+cannot become an order is quarantined; correct it and replay it under *Needs attention* of the order desk.
 """
 
 from datetime import timedelta

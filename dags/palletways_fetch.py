@@ -3,7 +3,8 @@
 **What.** The consignment as it stands in the network goes through the regular order import flow, like one from a file.
 
 **By hand only.** Give the tracking ID and the depot of ours that takes part in it; a key shows a depot only what it
-takes part in. For photos use *palletways_fetch_photos*.
+takes part in. One that we hold has a button for it on its page of the order desk. For photos use
+*palletways_fetch_photos*.
 
 **When it fails.** The task log says whether the network does not know the tracking ID, refused the key, or did not
 answer. Nothing is stored in any of these cases; trigger it again.

@@ -4,7 +4,8 @@
 delivery stays as it is. The log says for each what became of it: stored, already known, none, or quarantined.
 
 **By hand only.** Give 1 to 50 tracking IDs, with blanks or commas between them. The same one is not asked for again
-within 30 seconds.
+within 30 seconds. A consignment's page of the order desk has a button for it, and *Needs attention* lists what is
+missing.
 
 **When it fails.** The task log says what, where and what to do. What was stored until then stays; trigger it again.
 """

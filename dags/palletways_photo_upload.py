@@ -6,7 +6,7 @@ used again; it appears there whole or not at all. PDF, JPEG, PNG and TIFF are ta
 documents never take this path, nor photos from before the upload was switched on.
 
 **By hand.** A run starts by itself as soon as there is something to do. A photo that was given up is tried again, under
-its own name, with the DAG *work_requeue*.
+its own name, with *Try again* under *Needs attention* of the order desk, or with the DAG *work_requeue*.
 
 **When it fails.** A file that cannot be uploaded says why on its order and stops no other. Broken transfers are tried
 again after 1, 5, 15 and 60 minutes, then every hour for a day. A wrong login, certificate or host key flags the

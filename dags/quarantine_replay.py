@@ -1,10 +1,11 @@
 """Replays quarantined records through the regular order import flow, after their cause was mended.
 
 **What.** A record that could not become an order waits in quarantine with its raw form, the failing field and the
-reason. Mend the cause (a missing customer in the deployment file, a template path) or correct the record itself, then
-trigger this DAG. Leave the form empty to replay everything that waits.
+reason. Mend the cause (a missing customer in the deployment file, a template path), then replay. *Needs attention* of
+the order desk shows the records by cause, corrects and replays them; *Replay all* of a large group runs this DAG.
 
-**By hand only.** The same on the command line: `palletflow quarantine list`, `show`, `correct`, `replay`.
+**By hand only.** Leave the form empty to replay everything that waits. The same on the command line:
+`palletflow quarantine list`, `show`, `correct`, `replay`.
 
 **When it fails.** Records that are still wrong stay in quarantine with their new reason; that is no failure. A failed
 run names the file or connection to mend; nothing is lost, trigger it again.
