@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 
 from palletflow import syncs
-from palletflow.desk import label_jobs
+from palletflow.desk import label_jobs, quarantined
 from palletflow.desk.context import Context, InContext
 from palletflow.desk.label_jobs import LabelFormat
 from palletflow.desk.pages import acting, why
@@ -319,9 +319,11 @@ def pretty(text: str) -> str:
     stripped = text.strip()
     if stripped[:1] in ("{", "["):
         try:
-            return json.dumps(json.loads(stripped), indent=2, ensure_ascii=False)
+            json.loads(stripped)
         except (ValueError, RecursionError):
             return text
+        # Bounds its indenting: a thousand lists within each other would come to a gigabyte.
+        return quarantined.pretty(stripped)
     if stripped[:1] == "<":
         return _indented(stripped)
     return text
@@ -331,7 +333,7 @@ def _indented(xml: str) -> str:
     """XML with its elements indented. It is taken apart as text: nobody resolves anything that a stranger wrote."""
     lines: list[str] = []
     depth = 0
-    for part in re.findall(r"<[^>]*>|[^<]+", xml):
+    for part in re.findall(r"<[^<>]*>|[^<]+|<", xml):
         if not part.strip():
             continue
         if part.startswith("</"):
