@@ -92,6 +92,19 @@ def test_what_is_named_after_all_is_put_back(storage, add, look):
     assert look(LATEST) == Found(parts=256, named=2)
 
 
+def test_what_is_named_while_it_is_taken_away_is_back_at_the_end(storage, add, look):
+    storage.put(b"named meanwhile")
+
+    def name_it(_named):
+        if storage.aside():
+            add("named meanwhile", stored=False)
+        return not storage.aside()
+
+    found = look(TOMORROW, go=name_it)
+    assert (found.set_aside, found.back) == (1, 1)
+    assert storage.read(hashlib.sha256(b"named meanwhile").digest())
+
+
 def test_documents_without_bytes_are_listed_until_they_have_them_again(storage, add, look, lost):
     add("there")
     gone, cut = add("gone", stored=False), add("cut off")

@@ -65,18 +65,19 @@ def finish(conn, tracking_number):
 def test_the_newest_record_of_an_open_consignment_stays_and_all_of_a_finished_one_go(
     conn, simulator, pull, fetch, aged
 ):
-    opened, finished = simulator.create(count=2)
-    pull()
-    for number in (opened, finished):
-        simulator.control("change", trackingNumber=number, deliveryDepot="904")
-    pull.now += timedelta(minutes=30)
-    pull(asked=(NOW - DAY, pull.now))
+    opened, finished = simulator.create(depot="900", role="requested", count=2)
+    for depot in ("904", "903"):
+        for number in (opened, finished):
+            simulator.control("change", trackingNumber=number, deliveryDepot=depot)
+        pull.now += timedelta(minutes=30)
+        pull(asked=(NOW - DAY, pull.now))
     finish(conn, finished)
     aged()
 
     assert retention.raw_records(conn, LONG_AGO, on) == 0, "what is as old as the days allow stays"
     newest = fetch("SELECT max(id) FROM inbound_records WHERE record_key = %s", opened)
     before = len(fetch("SELECT FROM inbound_records"))
+    assert before == 4
     assert retention.raw_records(conn, BEFORE, on) == before - 1
     assert fetch("SELECT id FROM inbound_records") == newest
     assert retention.raw_records(conn, BEFORE, on) == 0
@@ -116,6 +117,20 @@ def test_open_quarantine_stays_and_settled_quarantine_does_not_open_again(conn, 
     counts = pull(asked=(NOW - DAY, NOW))
     assert counts.rejected == 1
     assert quarantine.listed(conn) == [], "somebody has settled this very record"
+
+
+def test_settled_records_stay_whole_while_others_of_their_reading_are_open(conn, simulator, pull, fetch, aged, settled):
+    """Rows of one file may be parts of one order, which lands whole or not at all."""
+    for _ in range(2):
+        simulator.create(depot="900", role="requested", overrides={"CustomerAccountNumber": "NOBODY"})
+    pull()
+    settled()
+    conn.execute("UPDATE inbound_records SET settled_at = NULL, settled_by = NULL WHERE id = 1")
+    aged()
+    assert retention.raw_records(conn, BEFORE, on) == 0
+    settled()
+    aged()
+    assert retention.raw_records(conn, BEFORE, on) == 2
 
 
 def test_a_reading_goes_when_nothing_is_left_of_it(conn, simulator, pull, fetch, aged):
