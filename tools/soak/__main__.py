@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 
 from palletflow.sandbox.settings import from_environment
 from palletflow.sandbox.terminal import Terminal
-from soak.house import standing
+from soak.house import House, standing
 from soak.night import Night
-from soak.verdict import judge, look, table
+from soak.truth.checks import Check
+from soak.verdict import judge, look, stopped, table
 
 # A Monday, late in the afternoon. Files have this machine's times, so the night's clock must be ahead of it.
 START = datetime(2035, 3, 5, 17, tzinfo=UTC)
@@ -31,11 +32,10 @@ def main() -> int:
     with standing(home, seed, START, terminal) as house:
         night = Night(house, seed, hours, terminal)
         night.live()
-        seen = look(house)
-        night.last()
-        with terminal.step("Comparing what the networks hold with the order store"):
-            checks = judge(house, night, seen)
-        terminal.say(table(checks))
+        checks = _look(house, night, terminal, "After the night")
+        terminal.say("  In the morning somebody presses every button that tries again")
+        night.morning(stopped(house))
+        checks += _look(house, night, terminal, "After the morning")
         terminal.say(night.told())
         wrong = [one for one in checks if one.wrong]
         terminal.say(f"The night took {time.monotonic() - began:.0f} s.")
@@ -47,6 +47,16 @@ def main() -> int:
     shutil.rmtree(home, ignore_errors=True)
     terminal.say("SOAK PASSED: nothing lost, nothing doubled, nothing stuck without an entry")
     return 0
+
+
+def _look(house: House, night: Night, terminal: Terminal, when: str) -> list[Check]:
+    """The verdict, once what the networks have now has been polled."""
+    seen = look(house)
+    night.last()
+    with terminal.step(f"{when}: comparing what the networks hold with the order store"):
+        checks = judge(house, night, seen)
+    terminal.say(table(checks))
+    return checks
 
 
 if __name__ == "__main__":

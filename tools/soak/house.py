@@ -35,14 +35,14 @@ READY_S, BACK_S = 60.0, 60.0
 # Nobody at the other end of a cut line is waited for longer than a step of the night is worth; and calls may follow
 # each other faster than networks like it, as a minute of the night takes a second or two.
 EXTRAS: Mapping[str, Mapping[str, Any]] = {
-    "palletforce": {"connect_timeout_s": 2, "read_timeout_s": 2},
-    "nexus": {"connect_timeout_s": 2, "read_timeout_s": 2, "rate_per_second": 100},
-    "optimize": {"connect_timeout_s": 2, "read_timeout_s": 2},
+    "palletforce": {"connect_timeout_s": 2, "read_timeout_s": 1.2},
+    "nexus": {"connect_timeout_s": 2, "read_timeout_s": 1.2, "rate_per_second": 100},
+    "optimize": {"connect_timeout_s": 2, "read_timeout_s": 1.2},
     "palletways": {
         "connect_timeout_s": 2,
-        "first_byte_timeout_s": 2,
-        "pdf_first_byte_timeout_s": 4,
-        "answer_timeout_s": 8,
+        "first_byte_timeout_s": 1.2,
+        "pdf_first_byte_timeout_s": 3,
+        "answer_timeout_s": 5,
     },
 }
 # What the haulier's own templates say besides: which of our events are told as notes, and where the number stands.

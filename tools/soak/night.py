@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from soak.runs import WAIT_S, Runs, Tally
 from soak.traffic.nexus import Nexus
 from soak.traffic.palletforce import Palletforce
 from soak.traffic.palletways import Palletways
-from soak.traffic.people import OrderApi
+from soak.traffic.people import NotTaken, OrderApi
 
 STEP, TOLD_EVERY = timedelta(minutes=1), timedelta(minutes=30)
 # First what failed last is tried again; then what is looked for rarely, documents at Nexus every six hours.
@@ -25,6 +26,8 @@ AT_FIRST, FIRST_STEP, SETTLES, SETTLING_STEP = (
     timedelta(hours=7),
     timedelta(minutes=10),
 )
+# What a person presses, and how long that takes to come to an end.
+BUTTONS, TRIED_AGAIN = ("work_requeue", "quarantine_replay"), timedelta(minutes=30)
 # What is there when the look begins has been polled by then.
 LAST = timedelta(minutes=65)
 MOST_SHOWN = 12
@@ -85,6 +88,15 @@ class Night:
         self._terminal.say("  The faults are over; what is left settles")
         self._steps(dawn + AT_FIRST, FIRST_STEP, self._quiet)
         self._steps(dawn + SETTLES, SETTLING_STEP, self._quiet)
+
+    def morning(self, keys: Iterable[str]) -> None:
+        """Somebody presses every button under Needs attention that tries again, for dispatches by orders' keys."""
+        for key in keys:
+            with suppress(NotTaken):  # what its state does not allow
+                self.api("POST", f"orders/{key}/dispatch/send-again")
+        for name in BUTTONS:
+            self.runs.by_hand(name, self._house.clock.now())
+        self._steps(self._house.clock.now() + TRIED_AGAIN, FIRST_STEP, self._quiet)
 
     def last(self) -> None:
         """What was there before is polled."""

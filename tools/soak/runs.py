@@ -17,7 +17,7 @@ MOST_AT_ONCE = 4
 # Airflow misses a killed task after two minutes (airflow.env) and tries it again a minute later.
 MISSED_AFTER = timedelta(minutes=3)
 # The night goes on when what is left of a step only waits. Nothing waits so long that nobody would look after it.
-STEP_S, STUCK_S = 12.0, 180.0
+STEP_S, STUCK_S = 8.0, 180.0
 WAIT_S = 0.05
 # What is due is told of again in the same step, as long as that leads anywhere.
 ROUNDS = 3
@@ -66,6 +66,7 @@ class Runs:
 
     def __init__(self, forks: Forks, pipelines: Sequence[Pipeline], now: datetime) -> None:
         self._forks = forks
+        self._all = {one.name: one for one in pipelines}
         self._scheduled = [one for one in pipelines if one.cron]
         self._next = dict.fromkeys((one.name for one in self._scheduled), now)
         self._active: list[_Run] = []
@@ -91,6 +92,10 @@ class Runs:
             if not begun or self._at_work():
                 break
         meanwhile()
+
+    def by_hand(self, name: str, now: datetime) -> None:
+        """Somebody starts a pipeline; it runs in the next step."""
+        self._plan(self._all[name], now)
 
     def working(self) -> list[int]:
         """The tries that are at work, by number."""

@@ -62,6 +62,14 @@ def judge(house: House, night: Night, seen: dict[str, Any]) -> list[Check]:
         ]
 
 
+def stopped(house: House) -> list[str]:
+    """Keys of our orders that were not dispatched, as Needs attention lists them."""
+    with house.store() as conn:
+        store = read(conn, Path(house.environment["PALLETFLOW_DEPLOYMENT"]))
+    ids = {entry.consignment_id for entry in store.listed["dispatch"]}
+    return [one.key for one in store.held if one.id in ids]
+
+
 def table(checks: Iterable[Check]) -> str:
     """A line for each, and below it what is wrong."""
     lines = [f"  {'':<12} {'what':<58} {'of':>6} {'wrong':>6}", f"  {'-' * 84}"]

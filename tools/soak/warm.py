@@ -181,6 +181,7 @@ def _run(dag: Any, request: dict[str, Any]) -> dict[str, Any]:
     """What came of it, and how the shared retry policy judges a failure."""
     from airflow.sdk import RetryAction
     from airflow.sdk.exceptions import AirflowSkipException
+    from airflow.sdk.execution_time.context import set_current_context
 
     from palletflow.airflow.retries import NEEDS_A_PERSON, PASSES_BY_ITSELF
     from palletflow.network_errors import Throttled
@@ -191,7 +192,8 @@ def _run(dag: Any, request: dict[str, Any]) -> dict[str, Any]:
         if task.is_mapped:
             task = task.unmap(_mapped_over(task)[request["index"]])
         elif hasattr(task, "python_callable"):
-            task.python_callable()
+            with set_current_context(context):
+                task.python_callable()
             return _came("success")
         task.render_template_fields(context)
         task.execute(context)

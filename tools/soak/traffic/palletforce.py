@@ -17,8 +17,9 @@ DEPOTS = ("900", "901", "902")
 # So often an hour.
 BOOKED, CHANGED, ORDERED, FILED, REPORTED = 36.0, 6.0, 10.0, 3.0, 8.0
 HISTORY = 150
-# What every so many bookings is: entered and not released, spoilt in one field, no consignment at all.
-UNACCEPTED_SHARE, SPOILT_SHARE, GARBAGE_SHARE = 0.06, 0.04, 0.02
+# Orders that bring a number of their own. Then what every so many bookings is: entered and not released, spoilt in one
+# field, no consignment at all.
+NUMBERED_SHARE, UNACCEPTED_SHARE, SPOILT_SHARE, GARBAGE_SHARE = 0.15, 0.06, 0.04, 0.02
 SPOILT = ({"weight": "heavy"}, {"deliveryAddress.postcode": None}, {"serviceName": "Q9"}, {"trackingNumber": "17"},
           {"pallets": "two"}, {"datesAndTimes": [{"dateTimeType": "COLD", "value": "tomorrow"}]})  # fmt: skip
 # Receivers at depots of others, and at ours.
@@ -109,11 +110,13 @@ class Palletforce:
         types = rng.choices("FHQ", k=rng.choice((1, 1, 2, 3)))
         receiver = rng.choice(RECEIVERS)
         spoilt = rng.random() < 0.08
-        consignment = {
+        consignment: dict[str, Any] = {
             "network": NETWORK, "requesting_depot": CUSTOMERS[customer], "service": rng.choice("AAB"),
             "collection_date": _day(now), "weight_kg": rng.randrange(100, 900), "pallet_types": types,
             "delivery": {**receiver, "phone": "000"} if spoilt else receiver, "pickup": COLLECTION,
         }  # fmt: skip
+        if rng.random() < NUMBERED_SHARE:
+            consignment["tracking_number"] = f"{CUSTOMERS[customer]}555{self._count:07d}"
         order = self._known(Order(f"{self._prefix}-PF-{self._count:04d}", NETWORK, len(types)))
         self._api("POST", "orders", self._entered(order, customer, consignment))
         automatic = customer == "ACME" and rng.random() < 0.5
