@@ -255,6 +255,25 @@ def test_links_are_long_and_are_not_in_the_order_store(conn, consignment, fetch)
     assert not any(token in stored for token in tokens)
 
 
+def test_the_web_servers_log_does_not_have_the_link(site, link, dsn):
+    """It notes the path that the request has when all is answered, as Airflow's does."""
+    logged = []
+    track_app = Starlette(routes=[Mount(TRACK, app=track.create_track(lambda: connect(dsn)))])
+
+    async def logging_app(scope, receive, send):
+        await track_app(scope, receive, send)
+        if scope["type"] == "http":
+            logged.append(scope["path"])
+
+    server = Served(logging_app)
+    try:
+        for path in ("", "/documents/1", "/documents/1/thumbnail", "/nothing"):
+            requests.get(server.url + TRACK + link.removeprefix(site) + path, timeout=30)
+    finally:
+        server.stop()
+    assert logged == [f"{TRACK}/***"] * 4
+
+
 def test_a_style_sheet_is_all_that_is_loaded(link, site):
     page = get(link).text
     [style] = [part.split('"')[0] for part in page.split('rel="stylesheet" href="')[1:]]

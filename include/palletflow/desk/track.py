@@ -37,6 +37,8 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 # So many requests are worked on at once, and so many more may wait; these have connections of their own.
 PLACES = 4
 MOST_WAITING = 64
+# What the log has in place of a link.
+HIDDEN = "***"
 # From the first byte of a request to the last of its answer: nobody keeps a place by being slow.
 ANSWER_SECONDS = 60
 STYLE = (HERE / "static" / "track.css").read_bytes()
@@ -180,7 +182,7 @@ def create_track(connect: Callable[[], Connection]) -> "Places":
 
 
 class Places:
-    """Lets few requests in at once, ends slow ones, and takes no part in what strangers send beside an address."""
+    """Lets few requests in at once, ends slow ones, and keeps the links out of the web server's log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.application = app
@@ -191,8 +193,10 @@ class Places:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
+        # The web server's log notes the path once all is answered, and whoever reads it could open the page.
+        asked, scope["path"] = dict(scope), f"{scope.get('root_path', '')}/{HIDDEN}"
         if self._waiting >= MOST_WAITING:
-            await _page(Request(scope), 503)(scope, receive, send)
+            await _page(Request(asked), 503)(asked, receive, send)
             return
         self._waiting += 1
         try:
@@ -201,7 +205,7 @@ class Places:
             self._waiting -= 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await self.application(scope, receive, send)
+                await self.application(asked, receive, send)
         except TimeoutError:
             log.warning("A customer's page was not answered or not taken within %s s", ANSWER_SECONDS)
         finally:
