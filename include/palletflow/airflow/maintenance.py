@@ -140,7 +140,7 @@ def check_storage() -> dict[str, dict[str, int]]:
             if one.missing:
                 log.warning(
                     "%s: the bytes of %d are not in the object storage, %d of them since the last check. "
-                    "`palletflow restore` or a copy of the storage brings them back.",
+                    "Copy `documents` of a backup folder over the storage; the runbook says how.",
                     *(table, one.missing, one.lost),
                 )
     return found
