@@ -1,24 +1,31 @@
 """`palletflow check-connection`: connections are tried; nobody is told, nothing changes, no secret is shown."""
 
+import ipaddress
 import json
 import os
 import re
 import socketserver
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.airflow.test_sftp_drop import PASSWORD, Server
 from tests.conftest import PROJECT
 from tests.desk.conftest import Served
 
+from palletflow.airflow import notify
 from palletflow.airflow.connection_check import check
 from palletflow.discovery import network_part
 from palletflow.sandbox import networks, ports
@@ -139,6 +146,61 @@ def test_a_webhooks_server_is_asked_for_nothing_and_nobody_is_told(known):
     passed, said = check("alert_webhook")
     assert (passed, "CANARY" in said) == (False, False)
     assert not check(known("alert_webhook", {"conn_type": "http", "host": CANARY})).passed
+
+
+def test_a_password_goes_to_no_mail_server_whose_certificate_is_not_known(known, tmp_path, monkeypatch):
+    pem = tmp_path / "mail.pem"
+    pem.write_bytes(signed_by_itself())
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    told: list[str] = []
+
+    class Mail(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.sendall(b"220 here\r\n")
+            with suppress(OSError):
+                while line := self.request.recv(1000):
+                    told.append(line.split()[0].decode().upper())
+                    match told[-1]:
+                        case "EHLO":
+                            self.request.sendall(b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n")
+                        case "STARTTLS":
+                            self.request.sendall(b"220 go on\r\n")
+                            self.request = tls.wrap_socket(self.request, server_side=True)
+                        case "AUTH":
+                            self.request.sendall(b"235 OK\r\n")
+                        case "QUIT":
+                            self.request.sendall(b"221 bye\r\n")
+                        case _:
+                            self.request.sendall(b"250 OK\r\n")
+
+    people = {"from": "palletflow@example.com", "to": ["operations@example.com"]}
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as port:
+        mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "login": "ab", "password": "cd"}
+        name = known("alert_mail", mail | {"extra": people})
+        assert check(name) == (False, "the mail server's certificate is not good")
+        assert not notify.send("something", "happened", notify.known_ways())
+        assert set(told) == {"EHLO", "STARTTLS"}
+        # A house's own authority is made known as to everything else that uses OpenSSL.
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        assert check(name).passed
+        assert "AUTH" in told
+
+
+def signed_by_itself() -> bytes:
+    """Key and certificate of 127.0.0.1 as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a mail server of tests")])
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - hour, now + hour)
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    return key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
 
 
 def test_a_mail_server_is_logged_in_to_and_given_no_mail(known):

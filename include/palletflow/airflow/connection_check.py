@@ -5,6 +5,7 @@ It is found as Airflow finds it: in the environment, in a secrets backend, or in
 
 import importlib
 import smtplib
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -101,12 +102,14 @@ def _mail(found: Any) -> tuple[bool, str]:
     try:
         with smtplib.SMTP(found.host, found.port or 587, timeout=TIMEOUT_S) as server:
             if extra.get("starttls", True):
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())
             if found.login:
                 server.login(found.login, found.password)
             server.noop()
     except smtplib.SMTPAuthenticationError:
         return False, "the mail server refuses the login"
+    except ssl.SSLCertVerificationError:
+        return False, "the mail server's certificate is not good"
     except (OSError, smtplib.SMTPException, ValueError) as error:
         return False, f"the mail server does not answer as it should ({type(error).__name__})"
     login = " and accepts the login" if found.login else ""

@@ -11,6 +11,7 @@ store is away, it is told directly.
 import asyncio
 import logging
 import smtplib
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.message import EmailMessage
@@ -203,7 +204,8 @@ def _mail(connection: Any, subject: str, text: str) -> None:
     message.set_content(text)
     with smtplib.SMTP(connection.host, connection.port or 587, timeout=TIMEOUT_S) as server:
         if extra.get("starttls", True):
-            server.starttls()
+            # Without a context smtplib asks for no certificate, and the password could go to anybody.
+            server.starttls(context=ssl.create_default_context())
         if connection.login:
             server.login(connection.login, connection.password)
         server.send_message(message)
