@@ -2,12 +2,12 @@
 
 import io
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.e2e.waiting import until
 
 from palletflow.sandbox.house import House, running_house
 from palletflow.sandbox.settings import from_environment
@@ -15,7 +15,6 @@ from palletflow.sandbox.terminal import Terminal
 from palletflow.store.connection import Connection, connect
 
 DAG = "palletforce_import"
-PATIENCE_S = 120
 FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
 
 
@@ -41,13 +40,11 @@ def running_house_with(patch, settings):
 
 
 def first_pulls_ended(house: House) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+    def ended() -> bool:
         runs = house.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]
-        if all(run["state"] in ("success", "failed") for run in runs):
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"the first pulls did not end within {PATIENCE_S} s")
+        return all(run["state"] in ("success", "failed") for run in runs)
+
+    until(ended)
 
 
 @pytest.fixture

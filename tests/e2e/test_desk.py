@@ -1,17 +1,15 @@
 """The order desk in the running house, driven in a real Chromium by somebody who logs in on Airflow's page."""
 
-import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
 from tests.e2e.test_order_api import BASE, ORDER, Login, admin, viewer  # noqa: F401 (fixtures)
+from tests.e2e.waiting import PATIENCE_S, until
 
 from palletflow.desk.pages.app import create_pages
 from palletflow.sandbox.demo_imports import SPOILT_WEIGHT, made_in_network
@@ -19,17 +17,7 @@ from palletflow.sandbox.house import House
 from palletflow.store.connection import Connection
 
 DESK = "/palletflow/desk"
-PATIENCE_S = 120
 PHONE = {"width": 390, "height": 844}
-
-
-def until(found: Any) -> Any:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.2)
-    raise AssertionError(f"waited {PATIENCE_S} s in vain")
 
 
 @pytest.fixture(scope="module")
@@ -143,30 +131,40 @@ def test_pages_fit_a_phone(house: House, browser: Browser, admin: Login, path: s
 
 def frame_of(page: Page) -> Frame:
     """The desk within Airflow's page."""
-    expect(page.locator("iframe")).to_be_visible()
-    return until(lambda: next((frame for frame in page.frames if frame.url.endswith(f"{DESK}/")), None))
+    within = page.locator("iframe").element_handle().content_frame()
+    assert within
+    within.wait_for_url(f"**{DESK}/")
+    return within
 
 
 def parked_label(house: House, store: Connection, admin: Login) -> str:  # noqa: F811
-    """An order whose label its network does not give; a barcode of it."""
-    fault = {"operation": "DownloadLabel", "fault": "label_missing", "count": 1}
-    requests.post(f"{house.simulators['palletforce']}/_sim/faults", json=fault, timeout=10).raise_for_status()
-    order = {**ORDER, "key": "DESK-1", "reference": "DESK-1"}
-    order["consignments"] = [{**ORDER["consignments"][0], "pallet_types": ["F"], "collection_date": today(store)}]
+    """An order whose label its network has not given for so long that nobody asks for it any more; its barcode."""
+    faults = f"{house.simulators['palletforce']}/_sim/faults"
+    fault = {"operation": "DownloadLabel", "fault": "label_missing", "count": 1000}
+    requests.post(faults, json=fault, timeout=10).raise_for_status()
+    [entered] = ORDER["consignments"]
+    delivery = {**entered["delivery"], "phone": "0113 496 0001", "contact": "Goods In"}
+    consignment = {**entered, "pallet_types": ["F"], "collection_date": today(store), "delivery": delivery}
+    order = {**ORDER, "key": "DESK-1", "reference": "DESK-1", "consignments": [consignment]}
     assert admin("POST", f"{BASE}/orders", json=order).status_code == 201
     trip = {"trip": "T-DESK", "resource": "PALLETFORCE_AUTO"}
     assert admin("PUT", f"{BASE}/orders/DESK-1/trip", json=trip).ok
+    # Hours go by: the next attempt is the last.
+    hours = "UPDATE work_items SET attempts = 1000, due_at = now() WHERE kind = 'network_labels' AND attempts > 0"
+    until(lambda: store.execute(hours).rowcount)
     stuck = """
         SELECT b.barcode FROM work_items w
         JOIN pallet_barcodes b ON w.key = b.consignment_id || ':' || b.pallet_number
-        WHERE w.kind = %s AND w.parked_at IS NOT NULL
+        WHERE w.kind = 'network_labels' AND w.parked_at IS NOT NULL
     """
-    [(barcode,)] = until(lambda: store.execute(stuck.encode(), ("network_labels",)).fetchall())
+    [(barcode,)] = until(lambda: store.execute(stuck).fetchall())
+    requests.post(faults, json={"clear": True}, timeout=10).raise_for_status()
     return str(barcode)
 
 
 def today(store: Connection) -> str:
-    return str(store.execute("SELECT (now() AT TIME ZONE 'Europe/London')::date").fetchone()[0])  # type: ignore[index]
+    [(day,)] = store.execute("SELECT (now() AT TIME ZONE 'Europe/London')::date").fetchall()
+    return str(day)
 
 
 def quarantined(house: House, store: Connection) -> list[int]:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,6 +13,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 import requests
+from tests.e2e.waiting import until
 
 from palletflow.networks.nexus import simulator as nexus
 from palletflow.networks.palletforce.simulator import ACCESS_KEYS
@@ -26,7 +26,6 @@ from palletflow.store.connection import Connection, connect
 DAG = "palletforce_import"
 # A key as it is, and as it stands in an address.
 CANARIES = ("canary+of/a-key=", "canary%2Bof%2Fa-key%3D")
-PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +51,6 @@ def alerts(house) -> Iterator[list[str]]:
     yield received
     server.shutdown()
     server.server_close()
-
-
-def until(found, patience: float = PATIENCE_S):
-    """Asks until the answer is true; the answer."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.2)
-    raise AssertionError(f"waited {patience} s in vain")
 
 
 def until_ended(house: House, run_id: str) -> str:

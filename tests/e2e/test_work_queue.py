@@ -2,13 +2,13 @@
 
 import io
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.e2e.waiting import PATIENCE_S, until
 
 from palletflow.sandbox import process_tree
 from palletflow.sandbox.house import House, running_house
@@ -18,7 +18,6 @@ from palletflow.store import work_items
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 
 DAG, NETWORK = "work_queue", "nonet"
-PATIENCE_S = 120
 FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
 
 
@@ -41,16 +40,6 @@ def store(house) -> Iterator[Connection]:
     with connect(house.order_store_dsn) as conn:
         conn.execute("CREATE TABLE work_done (key text, at timestamptz DEFAULT clock_timestamp())")
         yield conn
-
-
-def until(found, patience: float = PATIENCE_S):
-    """Asks until the answer is true; the answer."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"waited {patience} s in vain")
 
 
 def runs(house: House) -> list[dict]:

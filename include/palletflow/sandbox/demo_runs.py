@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from palletflow.sandbox.house import House
 
-PATIENCE_S = 180
+PATIENCE_S = 300
 POLL_S = 0.5
 
 
