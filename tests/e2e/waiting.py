@@ -1,4 +1,4 @@
-"""How long end-to-end tests wait: longer than two minutes, after which a component of Airflow that hangs is restarted."""
+"""How long end-to-end tests wait: longer than the two minutes after which a component that hangs is restarted."""
 
 import time
 from collections.abc import Callable
