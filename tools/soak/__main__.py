@@ -29,7 +29,7 @@ def main() -> int:
     began = time.monotonic()
     home = from_environment().home / "soak"
     terminal.say(f"A night of {hours:g} hours from {START:%A %H:%M} UTC, seed {seed}; logs in {home}/logs")
-    with standing(home, seed, START, terminal) as house:
+    with standing(home, seed, START) as house:
         night = Night(house, seed, hours, terminal)
         night.live()
         checks = _look(house, night, terminal, "After the night")

@@ -98,7 +98,7 @@ class House:
 
 
 @contextmanager
-def standing(home: Path, seed: int, start: datetime, terminal: Terminal) -> Iterator[House]:
+def standing(home: Path, seed: int, start: datetime) -> Iterator[House]:
     """Stands an empty house up whose clock shows `start`; on leaving, nothing of it runs. Its files stay.
 
     Raises SandboxError.
@@ -127,7 +127,7 @@ def standing(home: Path, seed: int, start: datetime, terminal: Terminal) -> Iter
             ready_url=f"http://{HOST}:{port}/",
         )
 
-    with supervision(home, terminal) as supervisor:
+    with supervision(home, _OneLine()) as supervisor:
         forks = Forks(home, environment)
         try:
             simulators = supervisor.start(*(served(name, at[name], of_servers[name]) for name in names))
@@ -148,6 +148,14 @@ def standing(home: Path, seed: int, start: datetime, terminal: Terminal) -> Iter
             )
         finally:
             forks.close()
+
+
+class _OneLine(Terminal):
+    """Says that a killed process is started again, without the end of its log."""
+
+    def say(self, text: str = "") -> None:
+        """See Terminal."""
+        super().say(text.split(". The end of", maxsplit=1)[0])
 
 
 def _make_order_store(dsn: str, night: Clock) -> None:

@@ -12,8 +12,6 @@ from palletflow.store.connection import connect
 PASSES = re.compile(
     r"under a minute|\d+ (d|h|min)( \d+ (h|min))?|<footer>.*?</footer>|form_token\" value=\"[^\"]*\"", re.S
 )
-    r"under a minute|\d+ (d|h|min)( \d+ (h|min))?|<footer>.*?</footer>|form_token\" value=\"[^\"]*\"", re.S
-)
 
 
 def shown(desk, ids):
