@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk import CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowSkipException
 
 from palletflow.network_errors import AuthFailed
@@ -39,7 +40,8 @@ def context():
         dag_id="palletforce_statuses", run_id="manual", run_type="manual", start_date=datetime.now(UTC),
         triggering_user_name="planner",
     )  # fmt: skip
-    return {"dag_run": run, "params": {}}
+    dag = SimpleNamespace(timetable=CronTriggerTimetable("*/30 * * * *", timezone="UTC"))
+    return {"dag_run": run, "dag": dag, "params": {}}
 
 
 @pytest.fixture
