@@ -2,11 +2,13 @@
 
 import io
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.e2e.logins import Login, token_of
 from tests.e2e.waiting import until
 
 from palletflow.sandbox.house import House, running_house
@@ -51,3 +53,21 @@ def first_pulls_ended(house: House) -> None:
 def store(house) -> Iterator[Connection]:
     with connect(house.order_store_dsn) as conn:
         yield conn
+
+
+@pytest.fixture(scope="session")
+def admin(house: House) -> Login:
+    assert house.login.password, "a new house tells its password"
+    return Login(house, token_of(house, "ops", house.login.password))
+
+
+@pytest.fixture(scope="session")
+def viewer(house: House, admin: Login) -> Login:
+    password = secrets.token_urlsafe(12)
+    user = {
+        "username": "clerk", "password": password, "email": "clerk@example.com", "first_name": "Only",
+        "last_name": "Looking", "roles": [{"name": "Viewer"}],
+    }  # fmt: skip
+    made = admin("POST", "/auth/fab/v1/users", json=user)
+    assert made.ok, made.text
+    return Login(house, token_of(house, "clerk", password))

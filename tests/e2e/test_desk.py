@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
-from tests.e2e.test_order_api import BASE, ORDER, Login, admin, viewer  # noqa: F401 (fixtures)
+from tests.e2e.logins import Login
+from tests.e2e.test_order_api import BASE, ORDER
 from tests.e2e.waiting import PATIENCE_S, until
 
 from palletflow.desk.pages.app import create_pages
@@ -61,7 +62,7 @@ def test_every_page_turns_strangers_away(house):
         assert (method, path, answer.status_code) == (method, path, 401)
 
 
-def test_who_may_only_look_cannot_write(viewer):  # noqa: F811
+def test_who_may_only_look_cannot_write(viewer):
     for method, path in every_page():
         if method not in ("GET", "HEAD"):
             assert (method, path, viewer(method, path).status_code) == (method, path, 403)
@@ -69,7 +70,7 @@ def test_who_may_only_look_cannot_write(viewer):  # noqa: F811
         assert viewer("GET", DESK + path).status_code == 200
 
 
-def test_no_form_is_taken_that_did_not_come_from_a_page(admin, house):  # noqa: F811
+def test_no_form_is_taken_that_did_not_come_from_a_page(admin, house):
     """Another site's page can make a browser that is logged in send what it likes, with its cookie."""
     token = admin("GET", f"{DESK}/").request.headers["Authorization"].removeprefix("Bearer ")
     for method, path in every_page():
@@ -84,7 +85,7 @@ def test_no_form_is_taken_that_did_not_come_from_a_page(admin, house):  # noqa: 
 def test_a_parked_label_is_found_by_its_barcode_and_tried_again_and_a_quarantined_record_replayed(
     house: House,
     store: Connection,
-    admin: Login,  # noqa: F811
+    admin: Login,
     logged_in: Page,
 ):
     """Login, Today, find by barcode, the consignment, its parked label; then a record that needs a person."""
@@ -118,7 +119,7 @@ def test_a_parked_label_is_found_by_its_barcode_and_tried_again_and_a_quarantine
 
 
 @pytest.mark.parametrize("path", ["/", "/find?q=leeds", "/attention"])
-def test_pages_fit_a_phone(house: House, browser: Browser, admin: Login, path: str):  # noqa: F811
+def test_pages_fit_a_phone(house: House, browser: Browser, admin: Login, path: str):
     token = admin("GET", f"{DESK}/").request.headers["Authorization"].removeprefix("Bearer ")
     context = browser.new_context(base_url=house.api.base_url, viewport=PHONE)  # type: ignore[arg-type]
     context.add_cookies([{"name": "_token", "value": token, "url": house.api.base_url}])
@@ -137,7 +138,7 @@ def frame_of(page: Page) -> Frame:
     return within
 
 
-def parked_label(house: House, store: Connection, admin: Login) -> str:  # noqa: F811
+def parked_label(house: House, store: Connection, admin: Login) -> str:
     """An order whose label its network has not given for so long that nobody asks for it any more; its barcode."""
     faults = f"{house.simulators['palletforce']}/_sim/faults"
     fault = {"operation": "DownloadLabel", "fault": "label_missing", "count": 1000}

@@ -2,16 +2,13 @@
 
 import json
 import os
-import secrets
 import subprocess
 import time
 from typing import Any
 
-import pytest
-import requests
+from tests.e2e.logins import Login
 
 from palletflow.desk.app import PREFIX, create_app
-from palletflow.sandbox.house import House
 
 BASE = f"/palletflow{PREFIX}"
 ORDER = {
@@ -29,42 +26,6 @@ ORDER = {
         }
     ],
 }
-
-
-class Login:
-    """Calls the order API as somebody; `token` None: as nobody."""
-
-    def __init__(self, house: House, token: str | None) -> None:
-        self._url, self._headers = house.api.base_url, {"Authorization": f"Bearer {token}"} if token else {}
-
-    def __call__(self, method: str, path: str, **more: Any) -> requests.Response:
-        return requests.request(method, self._url + path, headers=self._headers, timeout=30, **more)
-
-
-def token_of(house: House, username: str, password: str) -> str:
-    """A token as any caller gets his."""
-    login = {"username": username, "password": password}
-    answer = requests.post(f"{house.api.base_url}/auth/token", json=login, timeout=30)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["access_token"])
-
-
-@pytest.fixture(scope="session")
-def admin(house: House) -> Login:
-    assert house.login.password, "a new house tells its password"
-    return Login(house, token_of(house, "ops", house.login.password))
-
-
-@pytest.fixture(scope="session")
-def viewer(house: House, admin: Login) -> Login:
-    password = secrets.token_urlsafe(12)
-    user = {
-        "username": "clerk", "password": password, "email": "clerk@example.com", "first_name": "Only",
-        "last_name": "Looking", "roles": [{"name": "Viewer"}],
-    }  # fmt: skip
-    made = admin("POST", "/auth/fab/v1/users", json=user)
-    assert made.ok, made.text
-    return Login(house, token_of(house, "clerk", password))
 
 
 async def nobody_yet(_request: Any, _writes: bool) -> Any:
