@@ -38,16 +38,14 @@ NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """What stands houses up runs one after the other: a house keeps a core busy beside all others. The demo has one of
-    its own, so at the end there are two. Said here, as xdist looks at the groups before other hooks see the items."""
-    if {"sandbox", "e2e"} & set(item.path.parts):
-        item.add_marker(pytest.mark.xdist_group("demo" if item.path.name == "test_demo.py" else "houses"))
-
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Houses come last."""
+    """What stands houses up comes last, one after the other: a house keeps a core busy beside all others. The demo
+    has one of its own, so at the end there are two."""
     items.sort(key=lambda item: ("sandbox" in item.path.parts) + 2 * ("e2e" in item.path.parts))
+    for item in items:
+        if {"sandbox", "e2e"} & set(item.path.parts):
+            item.add_marker(pytest.mark.xdist_group("demo" if item.path.name == "test_demo.py" else "houses"))
 
 
 @pytest.fixture(scope="session")
