@@ -1,11 +1,8 @@
 """`make login`: gives the login of Airflow's page a new password, whether the house is running or not."""
 
-from contextlib import ExitStack
-
 from palletflow.sandbox.airflow_prepare import AirflowPreparation
 from palletflow.sandbox.airflow_setup import USERNAME
-from palletflow.sandbox.house_lock import HouseRuns, house_lock
-from palletflow.sandbox.postgres import EmbeddedPostgres, create_databases
+from palletflow.sandbox.house_postgres import house_postgres
 from palletflow.sandbox.settings import environment, from_environment
 from palletflow.sandbox.terminal import Terminal
 
@@ -14,17 +11,7 @@ def main() -> int:
     """Prints the new password. Raises SandboxError."""
     terminal = Terminal()
     settings = from_environment()
-    with ExitStack() as stack, terminal.step("Setting a new password"):
-        embedded = None if settings.postgres else EmbeddedPostgres(settings.home, settings.postgres_port)
-        server = settings.postgres or (embedded.dsn("postgres") if embedded else "")
-        try:
-            stack.enter_context(house_lock(settings.home))
-            if embedded:
-                stack.enter_context(embedded)
-            else:
-                create_databases(server)
-        except HouseRuns:
-            pass  # then its Postgres runs too
+    with terminal.step("Setting a new password"), house_postgres(settings, may_run=True) as server:
         preparation = AirflowPreparation(environment(settings, server), settings.home / "logs", mark="login")
         with preparation:
             login = preparation.migrate(reset_login=True)
