@@ -243,6 +243,11 @@ def test_only_the_page_is_published_and_by_default_on_loopback() -> None:
     assert published == {"api-server": ["${PALLETFLOW_BIND:-127.0.0.1}:${PALLETFLOW_PORT:-8080}:8080"]}
 
 
+def test_a_proxy_before_the_page_is_believed_only_if_it_is_named() -> None:
+    assert "--proxy-headers" in SERVICES["api-server"]["command"].split()
+    assert "FORWARDED_ALLOW_IPS" in TAKEN_OVER
+
+
 def test_any_number_of_workers_can_run() -> None:
     assert SERVICES["worker"]["deploy"]["replicas"] == "${PALLETFLOW_WORKERS:-2}"
     for name, service in SERVICES.items():
