@@ -1,5 +1,6 @@
 """What a source says of one consignment, in our own words and not yet in the order store."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -77,3 +78,8 @@ def roles(ours: frozenset[str], requesting: str, collecting: str, delivery: str)
     """Our roles on a consignment, from the depots that are ours and its three depots."""
     held = ((Role.REQUESTING, requesting), (Role.COLLECTING, collecting), (Role.DELIVERY, delivery))
     return [role.value for role, depot in held if depot in ours]
+
+
+def is_ours_throughout(roles: Collection[str]) -> bool:
+    """Whether collecting and delivery depot are both ours: then a network's statuses are echoes of our own people's."""
+    return {Role.COLLECTING, Role.DELIVERY} <= set(roles)

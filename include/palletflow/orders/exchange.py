@@ -50,3 +50,13 @@ class ByHand(NamedTuple):
     label: str
     dag_id: str
     params: Mapping[str, str]
+
+
+# What the statuses of a network do here, by the part that is ours: the answers that are the same for every network.
+LOOP_GUARD = (
+    False,
+    "both legs are ours: the loop guard keeps the network's statuses as history and out of stops and status; our own "
+    "people's reports count",
+)
+WE_DELIVER = (True, "we deliver: they move the stops before the delivery, which our own people report")
+NO_PART = (False, "none of its depots is ours: they are kept, and the status follows them, but they move no stop")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from palletflow.networks.nexus import wire
 from palletflow.networks.nexus.record import Reply
 from palletflow.networks.nexus.times import ZONE, Formats
-from palletflow.orders.consignment import Role
+from palletflow.orders.consignment import Role, is_ours_throughout
 from palletflow.orders.lifecycle import Outcome, Reason, Status
 from palletflow.orders.progress import SEVERITY
 from palletflow.orders.tracking import Event, StopEffect
@@ -236,11 +236,6 @@ def _apart(one: datetime, other: datetime) -> timedelta:
     """How far apart two moments read on the clock: without offsets, an hour of autumn is read as the earlier one."""
     readings = [moment.astimezone(ZONE).replace(tzinfo=None) for moment in (one, other)]
     return abs(readings[0] - readings[1])
-
-
-def is_ours_throughout(roles: Collection[str]) -> bool:
-    """Whether collecting and delivery depot are both ours: then statuses are no business of Nexus's [NX-8-12]."""
-    return {Role.COLLECTING, Role.DELIVERY} <= set(roles)
 
 
 def effects(events: Iterable[Event], pallets: Collection[int], roles: Collection[str]) -> dict[str, StopEffect]:

@@ -4,10 +4,10 @@ The rules are those of status_import.py, status_export.py, documents.py and etas
 """
 
 from palletflow.deployment import Deployment
-from palletflow.networks.nexus import documents, reports, statuses
+from palletflow.networks.nexus import documents, reports
 from palletflow.networks.nexus.work import NETWORK, asking_depot
-from palletflow.orders.consignment import Role
-from palletflow.orders.exchange import ByHand, Facts, Flow
+from palletflow.orders.consignment import Role, is_ours_throughout
+from palletflow.orders.exchange import LOOP_GUARD, NO_PART, WE_DELIVER, ByHand, Facts, Flow
 
 # Whether a person can take back that the network completed a delivery.
 REOPENS = False
@@ -54,21 +54,18 @@ def _statuses_in(facts: Facts, plan: Deployment) -> tuple[bool, str]:
 
 
 def _effect(facts: Facts) -> tuple[bool, str]:
-    if statuses.is_ours_throughout(facts.our_roles):
-        return False, (
-            "both legs are ours: the loop guard keeps Nexus's statuses as history and out of stops and status; our own "
-            "people's reports count"
-        )
+    if is_ours_throughout(facts.our_roles):
+        return LOOP_GUARD
     if not facts.our_roles:
-        return False, "none of its depots is ours: they are kept, and the status follows them, but they move no stop"
+        return NO_PART
     if Role.DELIVERY in facts.our_roles:
-        return True, "we deliver: they move the stops before the delivery, which our own people report"
+        return WE_DELIVER
     return True, "others deliver: they move the delivery stop, once every pallet has the status"
 
 
 def _statuses_out(facts: Facts, plan: Deployment) -> tuple[bool, str]:
     if reports.telling_role(facts.our_roles) is None:
-        if statuses.is_ours_throughout(facts.our_roles):
+        if is_ours_throughout(facts.our_roles):
             return False, OURS_THROUGHOUT.format("statuses are")
         return False, f"we {_part(facts)}: its collecting and its delivering depot tell"
     if not plan.network(NETWORK).switches.status_export:
@@ -96,7 +93,7 @@ def _documents_in(facts: Facts) -> tuple[bool, str]:
 
 def _documents_out(facts: Facts) -> tuple[bool, str]:
     if not documents.sends(facts.our_roles):
-        if statuses.is_ours_throughout(facts.our_roles):
+        if is_ours_throughout(facts.our_roles):
             return False, OURS_THROUGHOUT.format("its documents are")
         return False, "we do not deliver it"
     if facts.cancelled:

@@ -5,8 +5,8 @@ The rules are those of the poll (store.tracking.DUE), of statuses.py and of stat
 
 from palletflow.deployment import Deployment
 from palletflow.networks.palletforce.mapper import NETWORK
-from palletflow.orders.consignment import Role
-from palletflow.orders.exchange import ByHand, Facts, Flow
+from palletflow.orders.consignment import Role, is_ours_throughout
+from palletflow.orders.exchange import LOOP_GUARD, WE_DELIVER, ByHand, Facts, Flow
 
 # Whether a person can take back that the network completed a delivery.
 REOPENS = False
@@ -61,13 +61,10 @@ def _statuses_in(facts: Facts, plan: Deployment) -> tuple[bool, str]:
 
 
 def _effect(facts: Facts) -> tuple[bool, str]:
-    if {Role.COLLECTING, Role.DELIVERY} <= set(facts.our_roles):
-        return False, (
-            "both legs are ours: the loop guard keeps the network's statuses as history and out of stops and status; "
-            "our own people's reports count"
-        )
+    if is_ours_throughout(facts.our_roles):
+        return LOOP_GUARD
     if Role.DELIVERY in facts.our_roles:
-        return True, "we deliver: they move the stops before the delivery, which our own people report"
+        return WE_DELIVER
     if Role.COLLECTING in facts.our_roles:
         return True, "we collect: they move the stops after the collection, once every pallet has the status"
     return True, "neither leg is ours: they move collection and delivery, once every pallet has the status"

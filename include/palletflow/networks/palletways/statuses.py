@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from palletflow.networks.palletways import times
 from palletflow.networks.palletways.notes import Pod
-from palletflow.orders.consignment import Role
+from palletflow.orders.consignment import Role, is_ours_throughout
 from palletflow.orders.lifecycle import RANKS, Outcome, Reason, Status
 from palletflow.orders.tracking import Event, StopEffect
 from palletflow.store.network_notes import Note
@@ -234,7 +234,7 @@ def effects(events: Sequence[Event], roles: Collection[str], delivered: Delivery
 
     Where both legs are ours our own people say it all.
     """
-    if not roles or {Role.COLLECTING, Role.DELIVERY} <= set(roles):
+    if not roles or is_ours_throughout(roles):
         return {}
     if Role.DELIVERY in roles:
         reached = {stop: _first(events, RANKS[least]) for stop, least in AS_DELIVERY.items()}

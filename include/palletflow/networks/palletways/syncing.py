@@ -5,8 +5,8 @@ The rules are those of the poll (store.sweeps), of statuses.py, notes_out.py, ph
 
 from palletflow.deployment import Deployment
 from palletflow.networks.palletways.work import NETWORK, asking_depot
-from palletflow.orders.consignment import Role
-from palletflow.orders.exchange import ByHand, Facts, Flow
+from palletflow.orders.consignment import Role, is_ours_throughout
+from palletflow.orders.exchange import LOOP_GUARD, NO_PART, WE_DELIVER, ByHand, Facts, Flow
 
 # Whether a person can take back that the network completed a delivery (status_import.reset).
 REOPENS = True
@@ -67,15 +67,12 @@ def _statuses_in(facts: Facts, plan: Deployment) -> tuple[bool, str]:
 
 
 def _effect(facts: Facts) -> tuple[bool, str]:
-    if {Role.COLLECTING, Role.DELIVERY} <= set(facts.our_roles):
-        return False, (
-            "both legs are ours: the loop guard keeps the network's statuses as history and out of stops and status; "
-            "our own people's reports count"
-        )
+    if is_ours_throughout(facts.our_roles):
+        return LOOP_GUARD
     if not facts.our_roles:
-        return False, "none of its depots is ours: they are kept, and the status follows them, but they move no stop"
+        return NO_PART
     if Role.DELIVERY in facts.our_roles:
-        return True, "we deliver: they move the stops before the delivery, which our own people report"
+        return WE_DELIVER
     return True, "others deliver: they move the delivery stop"
 
 
