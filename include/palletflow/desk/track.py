@@ -6,7 +6,6 @@ revoked links, and all links while it is off, get the same answer.
 """
 
 import asyncio
-import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from palletflow.checked_yaml import FileFault
 from palletflow.desk import images
 from palletflow.desk.downloads import download
-from palletflow.desk.pages.render import HERE, SAFE, TEMPLATES
+from palletflow.desk.pages.render import SAFE, TEMPLATES, style_sheet
 from palletflow.desk.plan import Plans
 from palletflow.desk.pool import Pool
 from palletflow.desk.preview_cache import THUMBNAIL
@@ -41,8 +40,7 @@ MOST_WAITING = 64
 HIDDEN = "***"
 # From the first byte of a request to the last of its answer: nobody keeps a place by being slow.
 ANSWER_SECONDS = 60
-STYLE = (HERE / "static" / "track.css").read_bytes()
-STYLE_NAME = f"track-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
+STYLE, STYLE_NAME = style_sheet("track")
 HEADERS = {
     **SAFE,
     "Content-Security-Policy": SAFE["Content-Security-Policy"].replace(

@@ -14,8 +14,6 @@ from markupsafe import Markup
 from palletflow.desk.pages.forms import FIELD
 
 HERE = Path(__file__).parent
-STYLE = (HERE / "static" / "desk.css").read_bytes()
-STYLE_NAME = f"desk-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
 LONDON = ZoneInfo("Europe/London")
 NEVER = "–"
 # Shown inside Airflow's own page and nowhere else.
@@ -56,6 +54,15 @@ SAID = {
     "link-made": "The link for the customer is below. It is shown this once.",
     "link-revoked": "The link no longer opens anything.",
 }
+
+
+def style_sheet(name: str) -> tuple[bytes, str]:
+    """A style sheet with the colours they share, and its name in addresses, which is of its content."""
+    content = b"".join((HERE / "static" / f"{part}.css").read_bytes() for part in ("colours", name))
+    return content, f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.css"
+
+
+STYLE, STYLE_NAME = style_sheet("desk")
 
 router = APIRouter(include_in_schema=False)
 
