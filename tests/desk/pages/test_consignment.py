@@ -130,14 +130,14 @@ def test_what_is_lost_on_the_way_to_the_network_is_said_first(store, api, desk):
     api.post("/orders/SO-1/dispatch/complete")
     task = dispatch.of_consignment(store, one)
     faults = [
-        {"code": "MISSING_VALUE", "field": "delivery.phone", "reason": "The phone is missing", "remedy": "Give one"},
+        {"code": "MISSING_VALUE", "field": "delivery.phone", "reason": "it is required", "remedy": "Give one"},
         {"code": "TOO_LONG", "field": "notes", "reason": "A note is too long", "remedy": "Shorten it"},
     ]
     with store.transaction():
         dispatch.fail(store, task, faults, now=lively.NOW, actor="palletflow")
     store.execute("DELETE FROM work_items")
     shown = text(desk.get(f"/consignment/{one}"))
-    assert "Stuck: Dispatch failed, it was never sent to Palletforce: The phone is missing (and 1 more, below)" in shown
+    assert "Stuck: Dispatch failed, it was never sent to Palletforce: delivery.phone: it is required (and 1 more, below)" in shown
     assert "Shorten it" in shown
     desk.post(f"/consignment/{one}/dispatch/complete", on=f"/consignment/{one}")
     store.execute("UPDATE consignments SET dispatch_state = 'unknown'")

@@ -86,16 +86,22 @@ def _dispatch(held: Mapping[str, Any]) -> Iterator[Cause]:
         said = "; ".join(filter(None, (lost, searched, next_at)))
         yield Cause("warn" if next_at else "bad", f"{said}.", "Look it up now; send it again if it is not there.")
     elif state == "failed":
-        first, *more = task["faults"] or [{"reason": "nobody noted why", "remedy": ""}]
+        first, *more = task["faults"] or [{"field": "", "reason": "nobody noted why", "remedy": ""}]
         how = f"{network} refused it" if task["sent_at"] else f"it was never sent to {network}"
         also = f" (and {len(more)} more, below)" if more else ""
-        yield Cause("bad", f"Dispatch failed, {how}: {_cut(first['reason'])}{also}.", first.get("remedy", ""))
+        yield Cause("bad", f"Dispatch failed, {how}: {_fault(first)}{also}.", first.get("remedy", ""))
     elif state == "todo":
         yield Cause("warn", "Its dispatch task is open.", "Complete the task; then it is sent within seconds.")
     elif state == "not_needed" and held["order"]["source"] == "api" and not held["registered"]:
         yield Cause(
             "warn", "It is on no trip with a network's resource, so nobody hands it to one.", "Put it on a trip."
         )
+
+
+def _fault(fault: Mapping[str, str]) -> str:
+    """A reason is worded to stand beside its field, such as "it is required"."""
+    field, reason = fault.get("field"), fault["reason"]
+    return _cut(f"{field}: {reason}" if field and field not in reason else reason)
 
 
 def _work(held: Mapping[str, Any], now: datetime) -> Iterator[Cause]:
