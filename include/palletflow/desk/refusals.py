@@ -16,11 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
-from palletflow.checked_yaml import FileFault
-from palletflow.desk import shown
+from palletflow.desk import shown, unavailable
 from palletflow.desk.given import KNOWN_FIELDS
-from palletflow.documents.storage import DocumentLost, StorageUnavailable
-from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
+from palletflow.documents.storage import DocumentLost
 
 # pydantic's words for what a caller calls otherwise.
 RULES = {"missing": "required", "extra_forbidden": "unknown_field"}
@@ -136,16 +134,12 @@ def install(app: FastAPI) -> None:
         message = MESSAGES.get(error.status_code, str(error.detail))
         return answer(error.status_code, message, [_fault_of(error)], error.headers)
 
-    @app.exception_handler(DatabaseUnavailable)
-    @app.exception_handler(ConnectionLost)
-    @app.exception_handler(StorageUnavailable)
-    @app.exception_handler(FileFault)
-    async def unavailable(request: Request, error: Exception) -> Any:
+    async def away(request: Request, error: Exception) -> Any:
         log.warning("%s %s: %s", request.method, request.url.path, error)
-        # The texts of our own errors are for people and hold no secret; what Postgres says may hold address and user.
-        of_store = isinstance(error, ConnectionLost | DatabaseUnavailable)
-        detail = "The order store does not answer; the web server's log says why" if of_store else str(error)
-        return answer(503, "Not available just now", [Fault("", "unavailable", detail)], {"Retry-After": "5"})
+        fault = Fault("", "unavailable", unavailable.reason(error))
+        return answer(503, "Not available just now", [fault], {"Retry-After": "5"})
+
+    unavailable.install(app, away)
 
     @app.exception_handler(DocumentLost)
     async def lost(_: Request, error: DocumentLost) -> Any:

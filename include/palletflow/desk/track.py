@@ -17,8 +17,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from palletflow.checked_yaml import FileFault
-from palletflow.desk import images
+from palletflow.desk import images, unavailable
 from palletflow.desk.downloads import download
 from palletflow.desk.pages.render import SAFE, TEMPLATES, style_sheet
 from palletflow.desk.plan import Plans
@@ -26,9 +25,9 @@ from palletflow.desk.pool import Pool
 from palletflow.desk.preview_cache import THUMBNAIL
 from palletflow.desk.track_words import DOCUMENTS, milestones, status, steps
 from palletflow.documents import media
-from palletflow.documents.storage import DocumentLost, StorageUnavailable, open_storage
+from palletflow.documents.storage import DocumentLost, open_storage
 from palletflow.store import customer_links, documents
-from palletflow.store.connection import Connection, ConnectionLost, DatabaseUnavailable
+from palletflow.store.connection import Connection
 from palletflow.store.documents import StoredDocument
 
 # As store.customer_links makes them: 32 bytes of chance.
@@ -163,14 +162,12 @@ def create_track(connect: Callable[[], Connection]) -> "Places":
     async def nothing(request: Request, _error: Exception) -> Any:
         return _page(request, 404)
 
-    @app.exception_handler(DatabaseUnavailable)
-    @app.exception_handler(ConnectionLost)
-    @app.exception_handler(StorageUnavailable)
-    @app.exception_handler(FileFault)
-    async def unavailable(request: Request, error: Exception) -> Any:
+    async def away(request: Request, error: Exception) -> Any:
         # Without its address, which opens the page.
         log.warning("A customer's page is not available: %s", error)
         return _page(request, 503)
+
+    unavailable.install(app, away)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, _error: Exception) -> Any:

@@ -7,11 +7,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from palletflow.checked_yaml import FileFault
+from palletflow.desk import unavailable
 from palletflow.desk.pages.render import page
 from palletflow.desk.refusals import Refused
-from palletflow.documents.storage import DocumentLost, StorageUnavailable
-from palletflow.store.connection import ConnectionLost, DatabaseUnavailable
+from palletflow.documents.storage import DocumentLost
 
 TITLES = {
     400: "This cannot be read",
@@ -55,16 +54,11 @@ def install(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Any:
         return _failure(request, error.status_code, str(error.detail))
 
-    @app.exception_handler(DatabaseUnavailable)
-    @app.exception_handler(ConnectionLost)
-    @app.exception_handler(StorageUnavailable)
-    @app.exception_handler(FileFault)
-    async def unavailable(request: Request, error: Exception) -> Any:
+    async def away(request: Request, error: Exception) -> Any:
         log.warning("%s %s: %s", request.method, request.url.path, error)
-        # The texts of our own errors hold no secret; what Postgres says may hold address and user.
-        of_store = isinstance(error, ConnectionLost | DatabaseUnavailable)
-        said = "The order store does not answer; the web server's log says why." if of_store else str(error)
-        return _failure(request, 503, f"{said} Nothing was lost. Try again in a moment.")
+        return _failure(request, 503, f"{unavailable.reason(error)} Nothing was lost. Try again in a moment.")
+
+    unavailable.install(app, away)
 
     @app.exception_handler(DocumentLost)
     async def lost(request: Request, error: DocumentLost) -> Any:
