@@ -10,8 +10,8 @@ it. The run's one task works off what is due and lingers for more, so a burst is
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,9 +19,11 @@ from typing import Any
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, BaseOperator, Context, CronTriggerTimetable, Param
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from palletflow import deployment
 from palletflow.airflow import order_store
 from palletflow.airflow.defaults import dag_settings
 from palletflow.airflow.notify import tell_alerts
+from palletflow.deployment import Deployment
 from palletflow.store import work_items
 from palletflow.store.connection import connect
 from palletflow.work.backoff import Backoff
@@ -134,6 +136,29 @@ class DrainOperator(BaseOperator):
         """Begins nothing more; what is begun may end, and what does not comes due again by itself."""
         if self._stop is not None:
             self._stop.set()
+
+
+class NetworkDrainOperator(DrainOperator):
+    """A DrainOperator whose handlers reach a network through the connections of our depots.
+
+    A subclass says besides what opens the ways there, and which handlers go them.
+    """
+
+    @staticmethod
+    def reaching(plan: Deployment) -> AbstractContextManager[Any]:
+        """The ways to the network, open while the task works."""
+        raise NotImplementedError
+
+    def handlers_of(self, plan: Deployment, reach: Any) -> Mapping[str, Handler]:
+        """The handler of each kind, over what `reaching` gave. Raises FileFault."""
+        raise NotImplementedError
+
+    @contextmanager
+    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
+        """Raises FileFault, DatabaseUnavailable."""
+        plan = deployment.load()
+        with self.reaching(plan) as reach:
+            yield self.handlers_of(plan, reach)
 
 
 def requeue_parked(context: Context) -> int:

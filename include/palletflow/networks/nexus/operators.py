@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, Context
 from palletflow import deployment
 from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
-from palletflow.airflow.work import DrainOperator
+from palletflow.airflow.work import DrainOperator, NetworkDrainOperator
 from palletflow.deployment import Deployment
 from palletflow.networks.nexus.hook import NexusHook, opened, optimizing, reaching
 from palletflow.networks.nexus.work import (
@@ -23,6 +23,7 @@ from palletflow.networks.nexus.work import (
     NETWORK,
     STATUS_EXPORT,
     Access,
+    Reach,
 )
 from palletflow.store.connection import Connection
 from palletflow.work.handling import Handler
@@ -113,65 +114,58 @@ class NexusFetchOperator(BaseOperator):
         return counts._asdict()
 
 
-class NexusDispatchOperator(DrainOperator):
-    """Works off dispatches, labels and cancellations; XCom gets {kind: {outcome: count}}."""
+class NexusDrainOperator(NetworkDrainOperator):
+    """Works off what calls Nexus through the connections of our depots."""
 
     network = NETWORK
+    reaching = staticmethod(reaching)
+
+
+class NexusDispatchOperator(NexusDrainOperator):
+    """Works off dispatches, labels and cancellations; XCom gets {kind: {outcome: count}}."""
+
     # How many at once; calls keep to the budget of their connection besides.
     limits: Mapping[str, int] = {DISPATCH: 4, LABEL: 4, CANCEL: 2}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         from palletflow.documents.storage import open_storage
         from palletflow.networks.nexus.cancel import Canceller
         from palletflow.networks.nexus.dispatch import Dispatcher
         from palletflow.networks.nexus.labels import LabelFetcher
 
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield {
-                DISPATCH: Dispatcher(plan, reach, _now),
-                LABEL: LabelFetcher(plan, reach, open_storage(), _now),
-                CANCEL: Canceller(plan, reach, _now),
-            }
+        return {
+            DISPATCH: Dispatcher(plan, reach, _now),
+            LABEL: LabelFetcher(plan, reach, open_storage(), _now),
+            CANCEL: Canceller(plan, reach, _now),
+        }
 
 
-class NexusStatusExportOperator(DrainOperator):
+class NexusStatusExportOperator(NexusDrainOperator):
     """Tells Nexus what our people reported; XCom gets {kind: {outcome: count}}."""
 
-    network = NETWORK
     limits: Mapping[str, int] = {STATUS_EXPORT: 4}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         from palletflow.networks.nexus.status_export import StatusExport
 
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield {STATUS_EXPORT: StatusExport(plan, reach, _now)}
+        return {STATUS_EXPORT: StatusExport(plan, reach, _now)}
 
 
-class NexusDocumentsOperator(DrainOperator):
+class NexusDocumentsOperator(NexusDrainOperator):
     """Sends our documents and looks for others'; XCom gets {kind: {outcome: count}}."""
 
-    network = NETWORK
     limits: Mapping[str, int] = {DOCUMENT_UPLOAD: 4, DOCUMENT_FETCH: 4}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         from palletflow.documents.storage import open_storage
         from palletflow.networks.nexus.document_fetch import Fetcher
         from palletflow.networks.nexus.document_upload import Uploader
 
-        plan, storage = deployment.load(), open_storage()
-        with reaching(plan) as reach:
-            yield {
-                DOCUMENT_UPLOAD: Uploader(plan, reach, storage, _now),
-                DOCUMENT_FETCH: Fetcher(plan, reach, storage, _now),
-            }
+        storage = open_storage()
+        return {
+            DOCUMENT_UPLOAD: Uploader(plan, reach, storage, _now),
+            DOCUMENT_FETCH: Fetcher(plan, reach, storage, _now),
+        }
 
 
 class NexusEtaOperator(DrainOperator):

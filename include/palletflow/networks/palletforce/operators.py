@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from palletflow import deployment
 from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
-from palletflow.airflow.work import DrainOperator
+from palletflow.airflow.work import NetworkDrainOperator
 from palletflow.deployment import Deployment
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.fetch import fetch_consignment
@@ -21,7 +21,7 @@ from palletflow.networks.palletforce.mapper import NETWORK, Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
 from palletflow.networks.palletforce.status_export import StatusExport
 from palletflow.networks.palletforce.status_import import StatusImport
-from palletflow.networks.palletforce.work import DISPATCH, NETWORK_LABELS, OWN_LABELS, ROUTING, STATUS_EXPORT
+from palletflow.networks.palletforce.work import DISPATCH, NETWORK_LABELS, OWN_LABELS, ROUTING, STATUS_EXPORT, Reach
 from palletflow.store import tracking
 from palletflow.store.connection import Connection, connect
 from palletflow.work.budget import CallBudget
@@ -149,34 +149,31 @@ class PalletforceStatusesOperator(PalletforceOperator):
         return counts._asdict()
 
 
-class PalletforceStatusExportOperator(DrainOperator):
+class PalletforceDrainOperator(NetworkDrainOperator):
+    """Works off what calls Palletforce through the connections of our depots."""
+
+    network = NETWORK
+    reaching = staticmethod(reaching)
+
+
+class PalletforceStatusExportOperator(PalletforceDrainOperator):
     """Tells Palletforce what our people reported; XCom gets {kind: {outcome: count}}."""
 
-    network = NETWORK
     limits: Mapping[str, int] = {STATUS_EXPORT: 4}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield {STATUS_EXPORT: StatusExport(plan, reach, lambda: datetime.now(UTC))}
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
+        return {STATUS_EXPORT: StatusExport(plan, reach, lambda: datetime.now(UTC))}
 
 
-class PalletforceDispatchOperator(DrainOperator):
+class PalletforceDispatchOperator(PalletforceDrainOperator):
     """Works off dispatches, routing and labels; XCom gets {kind: {outcome: count}}."""
 
-    network = NETWORK
     # How many at once; calls keep to the budget of their connection besides.
     limits: Mapping[str, int] = {DISPATCH: 6, ROUTING: 4, NETWORK_LABELS: 6, OWN_LABELS: 2}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         # What draws labels takes a quarter of a second to import, which reading the DAG file must not pay.
         from palletflow.documents.storage import open_storage
         from palletflow.networks.palletforce.handlers import handlers
 
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield handlers(plan, reach, open_storage(), lambda: datetime.now(UTC))
+        return handlers(plan, reach, open_storage(), lambda: datetime.now(UTC))

@@ -12,7 +12,7 @@ from palletflow import deployment
 from palletflow.airflow import order_store, runs
 from palletflow.airflow.connection_guard import guarded
 from palletflow.airflow.notify import tell_alerts
-from palletflow.airflow.work import DrainOperator
+from palletflow.airflow.work import DrainOperator, NetworkDrainOperator
 from palletflow.deployment import Deployment
 from palletflow.networks.palletways.hook import PalletwaysHook, opened, reaching
 from palletflow.networks.palletways.work import (
@@ -27,6 +27,7 @@ from palletflow.networks.palletways.work import (
     PHOTO_UPLOAD,
     TRACKING_ID,
     Access,
+    Reach,
 )
 from palletflow.store.connection import Connection
 from palletflow.work.backoff import Backoff
@@ -170,16 +171,20 @@ class PalletwaysFetchPhotosOperator(BaseOperator):
         return outcomes
 
 
-class PalletwaysDispatchOperator(DrainOperator):
-    """Works off dispatches, tracking IDs, labels, look-ups and cancellations; XCom gets {kind: {outcome: count}}."""
+class PalletwaysDrainOperator(NetworkDrainOperator):
+    """Works off what calls Palletways through the connections of our depots."""
 
     network = NETWORK
+    reaching = staticmethod(reaching)
+
+
+class PalletwaysDispatchOperator(PalletwaysDrainOperator):
+    """Works off dispatches, tracking IDs, labels, look-ups and cancellations; XCom gets {kind: {outcome: count}}."""
+
     # How many at once; calls keep to the budget of all our keys besides.
     limits: Mapping[str, int] = {DISPATCH: 4, TRACKING_ID: 2, LABEL: 4, LOOK_UP: 4, CANCEL: 2}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         from palletflow.documents.storage import open_storage
         from palletflow.networks.palletways.cancel import Canceller
         from palletflow.networks.palletways.dispatch import Dispatcher
@@ -187,49 +192,37 @@ class PalletwaysDispatchOperator(DrainOperator):
         from palletflow.networks.palletways.look_up import LookUp
         from palletflow.networks.palletways.tracking_ids import TrackingIds
 
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield {
-                DISPATCH: Dispatcher(plan, reach, _now),
-                TRACKING_ID: TrackingIds(plan, reach, _now),
-                LABEL: LabelFetcher(plan, reach, open_storage(), _now),
-                LOOK_UP: LookUp(plan, reach, _now),
-                CANCEL: Canceller(plan, reach, _now),
-            }
+        return {
+            DISPATCH: Dispatcher(plan, reach, _now),
+            TRACKING_ID: TrackingIds(plan, reach, _now),
+            LABEL: LabelFetcher(plan, reach, open_storage(), _now),
+            LOOK_UP: LookUp(plan, reach, _now),
+            CANCEL: Canceller(plan, reach, _now),
+        }
 
 
-class PalletwaysNotesOperator(DrainOperator):
+class PalletwaysNotesOperator(PalletwaysDrainOperator):
     """Tells Palletways what our people reported; XCom gets {kind: {outcome: count}}."""
 
-    network = NETWORK
     limits: Mapping[str, int] = {NOTES_OUT: 4}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         from palletflow.networks.palletways.notes_out import NotesOut
 
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield {NOTES_OUT: NotesOut(plan, reach, _now)}
+        return {NOTES_OUT: NotesOut(plan, reach, _now)}
 
 
-class PalletwaysPhotoDownloadOperator(DrainOperator):
+class PalletwaysPhotoDownloadOperator(PalletwaysDrainOperator):
     """Looks for photos of deliveries; XCom gets {kind: {outcome: count}}."""
 
-    network = NETWORK
     limits: Mapping[str, int] = {PHOTO_DOWNLOAD: 4}
     backoffs: Mapping[str, Backoff] = {PHOTO_DOWNLOAD: PHOTO_BACKOFF}
 
-    @contextmanager
-    def handlers(self, context: Context) -> Iterator[Mapping[str, Handler]]:
-        """Raises FileFault, DatabaseUnavailable."""
+    def handlers_of(self, plan: Deployment, reach: Reach) -> Mapping[str, Handler]:
         from palletflow.documents.storage import open_storage
         from palletflow.networks.palletways.photo_download import PhotoDownload
 
-        plan = deployment.load()
-        with reaching(plan) as reach:
-            yield {PHOTO_DOWNLOAD: PhotoDownload(plan, reach, open_storage(), _now)}
+        return {PHOTO_DOWNLOAD: PhotoDownload(plan, reach, open_storage(), _now)}
 
 
 class PalletwaysPhotoUploadOperator(DrainOperator):
