@@ -7,6 +7,12 @@ import zxingcpp
 from pypdf import PdfReader
 from pypdfium2 import PdfDocument
 from tests.desk.desk_orders import order
+from tests.documents.photo_files import contents_bomb
+
+from palletflow.documents import printing
+from palletflow.documents.storage import open_storage
+from palletflow.store import documents
+from palletflow.store.documents import Document
 
 NUMBER = "9000010000123"
 PDF = b"%PDF-1.7 not much of one"
@@ -91,6 +97,48 @@ def test_labels_of_many_orders_are_one_print_job_in_the_order_asked_for(api):
     assert zpl.headers["Content-Type"] == "application/zpl"
     assert zpl.content.count(b"^XA") == 4
     assert zpl.content.index(b"9000010000456") < zpl.content.index(b"9000010000123")
+
+
+def test_a_networks_hostile_label_is_named_in_its_place_and_the_others_are_printed(api, conn):
+    for key, number in (("SO-1", NUMBER), ("SO-2", "9000010000456")):
+        api.post("/orders", order(key, tracking_number=number, delivery_depot="901"), 201)
+    api("GET", "/orders/SO-1/labels")
+    [consignment] = api.get("/orders/SO-1")["consignments"]
+    data = contents_bomb()
+    kept = open_storage().put(data)
+    label = Document(
+        order_id=documents.by_id(conn, api.get("/orders/SO-1/documents")["documents"][0]["id"]).order_id,
+        consignment_id=consignment["id"],
+        pallet_number=1,
+        kind="NETWORK_LABEL",
+        name="network label 1.pdf",
+        media_type="application/pdf",
+        size=kept.size,
+        sha256=kept.sha256,
+        source="test",
+        actor="tester",
+    )
+    hostile = documents.add(conn, label)
+    printed = api("POST", "/labels", {"orders": ["SO-1", "SO-2"]})
+    assert printed.status_code == 200
+    pages = list(PdfDocument(printed.content))
+    read = [{found.text for found in zxingcpp.read_barcodes(page.render(scale=4).to_pil())} for page in pages]
+    assert read == [
+        set(), {"506901A900001000012302"}, {"506901A900001000045601"}, {"506901A900001000045602"},
+    ]  # fmt: skip
+    said = " ".join(pages[0].get_textpage().get_text_bounded().split())
+    assert f"Document {hostile} (network label 1.pdf) cannot be printed: reading" in said
+
+
+def test_labels_that_cannot_be_printed_together_are_named(api, monkeypatch):
+    api.post("/orders", order(tracking_number=NUMBER, delivery_depot="901"), 201)
+    monkeypatch.setattr(printing, "MOST_BYTES", 1000)
+    answer = api("GET", "/orders/SO-1/labels")
+    assert (answer.status_code, "print fewer at once" in answer.json()["message"]) == (409, True)
+    # Nor does what keeps the child from starting come out as anything but a reason to try again.
+    monkeypatch.setattr(printing, "MOST_BYTES", 10**6)
+    monkeypatch.setattr(printing, "MODULE", "palletflow.no_such_module")
+    assert api("GET", "/orders/SO-1/labels").status_code == 503
 
 
 def test_a_print_job_has_its_bounds(api):

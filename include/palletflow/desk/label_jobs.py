@@ -1,5 +1,7 @@
 """Labels as one print job: found, drawn where they are not there yet, joined."""
 
+import logging
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,6 +14,7 @@ from palletflow.desk.downloads import download
 from palletflow.desk.refusals import Fault, Refused, of_content, unknown
 from palletflow.discovery import network_part
 from palletflow.documents import label_zpl, media, printing
+from palletflow.documents.child_process import ReaderBroken
 from palletflow.documents.storage import Storage, open_storage
 from palletflow.store import consignments, documents
 from palletflow.work.handling import WorkItem
@@ -21,6 +24,12 @@ LabelFormat = Literal["pdf", "zpl"]
 BY_HAND = WorkItem(0, "", "own_labels", "", 1, 0, UUID(int=0), datetime.min.replace(tzinfo=UTC))
 # Of one print job: what some tens of orders have, drawn within half a minute.
 MOST_LABELS = 2000
+# Jobs that one process joins at once, as each may need a core and half a gigabyte; so long the others wait.
+MOST_JOINED = 2
+WAIT_S = 20.0
+JOINING = threading.BoundedSemaphore(MOST_JOINED)
+
+log = logging.getLogger(__name__)
 
 
 def print_labels(
@@ -29,7 +38,8 @@ def print_labels(
     """The labels of consignments, one a pallet, as a download. Those that are not there yet are drawn and kept.
 
     Raises Refused for a consignment that is not there or cancelled, without a tracking number, whose network has to
-    draw its labels and has not, or whose labels have to be drawn by somebody who may.
+    draw its labels and has not, or whose labels have to be drawn by somebody who may; and for labels that cannot be
+    joined.
     """
     found = [facts_of(within, number) for number in consignment_ids]
     cancelled = [facts for facts in found if facts.cancelled]
@@ -75,7 +85,23 @@ def print_labels(
                 )
             _draw(within, facts, storage)
     current = documents.current_labels(within.conn, consignment_ids)
-    return download(printing.print_batch(storage, current).pdf, media.PDF, "labels.pdf")
+    return download(_joined(storage, current), media.PDF, "labels.pdf")
+
+
+def _joined(storage: Storage, labels: Sequence[documents.StoredDocument]) -> bytes:
+    """Labels as one PDF; one that cannot be printed is named in its place. Raises Refused: 409 when nothing came of the
+    job, 503 when it may do so in a while."""
+    if not JOINING.acquire(timeout=WAIT_S):
+        raise Refused(503, "Other labels are being printed just now; try again in a minute")
+    try:
+        return printing.print_batch(storage, labels).pdf
+    except printing.NotPrinted as error:
+        raise Refused(409, str(error), [Fault("", "not_printed", sentence) for sentence in error.broken]) from error
+    except (ReaderBroken, OSError) as error:
+        log.exception("Labels cannot be joined")
+        raise Refused(503, "Labels cannot be printed just now; the web server's log says why") from error
+    finally:
+        JOINING.release()
 
 
 def _must_be_drawn_here(within: Context, found: Sequence[consignments.ConsignmentFacts], why_not: str) -> None:

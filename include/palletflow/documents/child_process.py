@@ -32,14 +32,22 @@ class Child:
     each of `lent`. Raises OSError.
     """
 
-    def __init__(self, module: str, asked: Sequence[str], data: bytes, seconds: float, *lent: bytes) -> None:
+    def __init__(
+        self,
+        module: str,
+        asked: Sequence[str],
+        data: bytes,
+        seconds: float,
+        *lent: bytes,
+        memory: int = MOST_MEMORY,
+    ) -> None:
         self.answer = bytearray()
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         with ExitStack() as stack:
             file, *more = (stack.enter_context(_lent(one)) for one in (data, *lent))
             numbers = [one.fileno() for one in more]
-            arguments = [*asked, str(MOST_MEMORY), str(seconds), *map(str, numbers)]
+            arguments = [*asked, str(memory), str(seconds), *map(str, numbers)]
             self._process = subprocess.Popen(  # noqa: S603 - a module of ours
                 [sys.executable, "-I", "-m", module, *arguments],
                 stdin=file,

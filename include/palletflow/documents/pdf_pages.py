@@ -1,4 +1,4 @@
-"""The pages of a PDF: what stands on them, and their pictures. Runs in the child process of photo_child.py only.
+"""The pages of a PDF: what stands on them, and their pictures. Runs in child processes only.
 
 Rules: docs/contracts/palletways.md, section 5, "Splitting" and "Never stored as a photo". pikepdf reads the file, and
 pypdf the text of a page that has some (docs/adr/0010). Scripts, actions and embedded files are never looked at.
