@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from palletflow import deployment
+from palletflow.airflow.server_process import become_part_of_the_server
 from palletflow.checked_yaml import FileFault
 from palletflow.commands import backup, check_connection, watch
 from palletflow.commands.called import Usage, order_store_dsn
@@ -230,6 +231,7 @@ def _correct(options: argparse.Namespace) -> None:
 
 
 def _replay(options: argparse.Namespace) -> None:
+    become_part_of_the_server()
     plan = deployment.load()
     with _order_store() as conn:
         found = quarantine.listed(conn, options.network, options.reason, options.ids or None)
@@ -237,7 +239,7 @@ def _replay(options: argparse.Namespace) -> None:
             conn,
             found,
             plan,
-            lambda network, party: network_part(network, "hook").translator(plan, party),
+            lambda network, party: network_part(network, "hook").replayer(plan, party),
             lambda network: network_part(network, "csv_files").kinds(plan),
             now=datetime.now(UTC),
             run="palletflow quarantine replay",

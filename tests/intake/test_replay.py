@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from airflow.models.connection import Connection as AirflowConnection
+from sqlalchemy import create_engine
 
 from palletflow.deployment import Customer
 from palletflow.intake.file_import import import_file
 from palletflow.intake.replay import replay
 from palletflow.networks.palletforce import csv_files
 from palletflow.networks.palletforce.mapper import Mapper
+from palletflow.networks.palletforce.replay import replayer
 from palletflow.networks.palletforce.wire import LocalTime
 from palletflow.store import quarantine
 from palletflow.store.quarantine import NotInQuarantine
@@ -32,7 +36,7 @@ def replayed(conn, plan):
             conn,
             quarantine.listed(conn, reason_code=reason, ids=ids),
             deployment,
-            lambda network, party: mapper,
+            lambda network, party: replayer(mapper),
             lambda network: csv_files.kinds(deployment),
             now=NOW,
             run="test",
@@ -171,6 +175,45 @@ def test_the_command_lists_shows_corrects_and_replays(dsn, heavy, fetch, tmp_pat
     missing = palletflow("show", heavy.id)
     assert missing.returncode == 1
     assert missing.stderr.startswith(f"palletflow: Record {heavy.id} is not in quarantine")
+
+
+def test_the_command_finds_what_the_page_holds_and_says_which_connection_is_gone(dsn, heavy, conn, tmp_path, simulator):
+    quarantine.correct(conn, heavy.id, corrected(heavy, weight="850"), "ops")
+    place = tmp_path / "airflow.db"
+    engine = create_engine(f"sqlite:///{place}")
+    AirflowConnection.__table__.create(engine)
+    engine.dispose()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("_AIRFLOW")},
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place}",
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW_CONN_ORDER_STORE": dsn,
+        "PALLETFLOW_DEPLOYMENT": str(PROJECT / "include" / "deployment.yaml"),
+        "HOME": str(tmp_path),
+    }
+    command = [Path(sys.executable).with_name("palletflow"), "quarantine", "replay"]
+
+    def replayed():
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    gone = replayed()
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr == (
+        "palletflow: Replay through connection 'palletforce_900': there is no Airflow connection of this id. "
+        "Its records stay in quarantine. Make or correct the connection (Admin, Connections), then replay them.\n"
+    )
+    assert [record.id for record in quarantine.listed(conn)] == [heavy.id]
+
+    with sqlite3.connect(place) as metadata:
+        metadata.execute(
+            "INSERT INTO connection (conn_id, conn_type, host, password, extra, is_encrypted, is_extra_encrypted)"
+            " VALUES ('palletforce_900', 'palletforce', ?, 'k', '{\"allow_http\": true}', 0, 0)",
+            (simulator.base_url,),
+        )
+    done = replayed()
+    assert done.returncode == 0, done.stderr
+    assert "1 created" in done.stdout
+    assert quarantine.listed(conn) == []
 
 
 def test_the_command_prints_nothing_that_a_terminal_carries_out(dsn, conn, plan):

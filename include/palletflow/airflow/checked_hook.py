@@ -32,6 +32,14 @@ class CheckedHook(BaseHook):
         return True, self.works
 
 
+def needed(name: str, read: Callable[[], T]) -> T:
+    """The settings of a connection that has to be there. Raises Misconfigured."""
+    try:
+        return read()
+    except AirflowNotFoundException as error:
+        raise Misconfigured(name, "Settings", NOT_THERE) from error
+
+
 def usable(
     readers: Mapping[str, Callable[[], T]], wrong: dict[str, str], not_there: str = NOT_THERE
 ) -> Iterator[tuple[str, T]]:

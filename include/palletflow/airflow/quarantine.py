@@ -40,7 +40,8 @@ class BadReplay(runs.BadForm):
 
 
 def replay_quarantine(context: Context) -> dict[str, int]:
-    """Replays what the trigger form asks for; gives the counts by outcome. Raises BadReplay, NotInQuarantine."""
+    """Replays what the trigger form asks for; gives the counts by outcome. Raises BadReplay, NotInQuarantine,
+    NotReplayed."""
     params = context["params"]
     ids, corrected = params["record_ids"], params["corrected"]
     if corrected is not None and len(ids or ()) != 1:
@@ -53,7 +54,7 @@ def replay_quarantine(context: Context) -> dict[str, int]:
             conn,
             quarantine.listed(conn, params["network"], params["reason_code"], ids or None),
             plan,
-            lambda network, party: network_part(network, "hook").translator(plan, party),
+            lambda network, party: network_part(network, "hook").replayer(plan, party),
             lambda network: network_part(network, "csv_files").kinds(plan),
             now=datetime.now(UTC),
             run=runs.name(context),

@@ -12,11 +12,11 @@ from palletflow.desk.pipelines import Pipelines
 from palletflow.desk.refusals import Fault, Refused
 from palletflow.discovery import network_part
 from palletflow.intake import replay
-from palletflow.network_errors import NetworkError
+from palletflow.intake.replay import NotReplayed
 from palletflow.store import barcodes, consignments, dispatch, needs, quarantine, sweeps, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.dispatch import DispatchRefused
-from palletflow.store.imports import Counts
+from palletflow.store.imports import NO_RECORDS, Counts
 from palletflow.store.needs import SEEN_TO, Entry
 from palletflow.work import follows
 
@@ -44,33 +44,42 @@ def end(within: Context, found: Sequence[Entry]) -> str:
 
 
 def replay_now(within: Context, record_ids: Sequence[int]) -> Counts:
-    """Sends quarantined records through the import flow again. Raises Refused 409, FileFault."""
+    """Sends quarantined records through the import flow again.
+
+    Raises FileFault, and Refused 409 where a connection cannot be used: its records stay, all others are replayed.
+    """
     plan = within.networks.plan
     found = quarantine.listed(within.conn, ids=list(record_ids))
+    refused: NotReplayed | None = None
+    counts = NO_RECORDS
     try:
         counts = replay.replay(
             within.conn,
             found,
             plan,
-            lambda network, party: network_part(network, "hook").translator(plan, party),
+            lambda network, party: network_part(network, "hook").replayer(plan, party),
             lambda network: network_part(network, "csv_files").kinds(plan),
             now=datetime.now(UTC),
             run=SOURCE,
             actor=within.actor,
         )
-    except NetworkError as error:
-        raise Refused(409, f"The record's connection cannot be used: {error}", []) from error
+    except NotReplayed as error:
+        refused = error
+    left = refused.left if refused else []
     with within.conn.transaction():
         needs.done(
             within.conn,
             [
                 Entry(one.network, None, None, one.record_key, "", one.read_at, one.reason, subject_of(one.id))
                 for one in found
+                if one.id not in left
             ],
             "replayed",
             within.actor,
             SOURCE,
         )
+    if refused:
+        raise Refused(409, str(refused), []) from refused
     return counts
 
 

@@ -46,6 +46,21 @@ class Translator(Protocol):
         """Never raises for bad data; faults say what is wrong with it."""
 
 
+class Refusing:
+    """A translator that refuses whatever it is given, for a reason that is not in the record itself."""
+
+    def __init__(self, version: bytes, key: str, fault: Fault) -> None:
+        self.version, self._key, self._fault = version, key, fault
+
+    def key(self, _record: Any) -> str:
+        """The one it was made for."""
+        return self._key
+
+    def translate(self, _record: Any) -> Translated:
+        """Its fault."""
+        return Translated(None, [self._fault], [], False)
+
+
 class Intake:
     """Collects the records of one batch in the session's staging table, then stores them all at once."""
 
@@ -86,10 +101,7 @@ class Intake:
 
     def replay(self, record_id: int, text: str, read_at: datetime) -> None:
         """Stages a quarantined record again, in its raw or corrected form."""
-        try:
-            record = json.loads(text)
-        except ValueError:
-            record = text
+        record = parsed(text)
         raw_digest = hashlib.sha256(text.encode()).digest()
         key = self._translator.key(record)
         self._stage([self._translated(self._staged, record_id, key, record, text, raw_digest, read_at)])
@@ -140,6 +152,14 @@ class Intake:
         if staged:
             imports.stage(self._conn, staged)
             self._staged += len(staged)
+
+
+def parsed(text: str) -> Any:
+    """A record as it is kept; the text itself where it is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _raw(record: Any) -> str:

@@ -130,6 +130,28 @@ def test_one_customer_is_added_and_all_of_his_records_are_replayed(store, reject
     assert said(desk.post("/attention/quarantine/replay", group=group)) == "done-meanwhile"
 
 
+def test_a_record_whose_connection_is_gone_stays_and_the_page_says_which(store, desk):
+    one = quarantined(
+        store, {"weight": "heavy"}, Fault("BAD_FORMAT", "weight", "weight: 'heavy' is no number"),
+        network="palletforce", stream="depot_pull", party="900",
+    )  # fmt: skip
+    before = quarantine.kept(store, one)
+    group = shown(desk.get("/attention/quarantine")).split('name="group" value="')[1][:16]
+
+    answers = [
+        desk.post(f"/quarantine/{one}/replay", status=409),
+        desk.post("/attention/quarantine/replay", status=409, group=group),
+    ]
+
+    for answer in answers:
+        assert "connection 'palletforce_900': there is no Airflow connection of this id. Its records stay" in shown(
+            answer
+        )
+        assert "Make or correct the connection (Admin, Connections), then replay them" in shown(answer)
+    assert quarantine.kept(store, one) == before
+    assert history(store, one) == []
+
+
 def test_many_are_left_to_the_pipeline(store, desk, pipelines):
     intake = Intake(store, "nexus", Refusing(Fault("BAD_FORMAT", "dueDate", "dueDate: 'x' is no date"), "700001"))
     intake.add([{"n": n} for n in range(201)], ago(hours=1))

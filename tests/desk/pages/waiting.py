@@ -102,12 +102,19 @@ class Refusing:
 
 
 def quarantined(
-    store: Connection, raw: Any, fault: Fault, *, network: str = "nexus", stream: str = "orders", key: str = ""
+    store: Connection,
+    raw: Any,
+    fault: Fault,
+    *,
+    network: str = "nexus",
+    stream: str = "orders",
+    party: str = "nexus_pgd302",
+    key: str = "",
 ) -> int:
     """A record in quarantine; its id."""
     intake = Intake(store, network, Refusing(fault, key or f"K-{next(_keys)}"))
     intake.add([raw], ago(hours=3))
-    intake.store(Batch(network, stream, "nexus_pgd302", "test", "tester", ago(hours=3)))
+    intake.store(Batch(network, stream, party, "test", "tester", ago(hours=3)))
     row = store.execute("SELECT max(id) FROM inbound_records").fetchone()
     assert row
     return int(row[0])

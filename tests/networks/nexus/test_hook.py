@@ -203,10 +203,6 @@ def test_a_depots_connection_stands_in_the_deployment_file(plan):
         plan.depot_connection("nexus", "PGD999")
 
 
-def test_records_are_translated_the_same_through_every_connection(plan):
-    assert hooks.translator(plan, "nexus_pgd302").version == hooks.translator(plan, "nexus_ukd101").version
-
-
 @pytest.mark.rule("NX-1-2", "NX-2.3-2")
 def test_each_depot_is_reached_as_its_own_user(house, nexus_sim, plan, conn):
     own = nexus_sim.add(depot="UKD101", role="requesting", collectingDepotCode="UKD101", deliveryDepotCode="UKD115")

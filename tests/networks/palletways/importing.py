@@ -16,6 +16,7 @@ from palletflow.networks.palletways.entered import Entered, import_entered
 from palletflow.networks.palletways.fetch import fetch_consignment
 from palletflow.networks.palletways.look_up import LookUp
 from palletflow.networks.palletways.mapper import Mapper
+from palletflow.networks.palletways.replay import replayer
 from palletflow.networks.palletways.work import LOOK_UP, NETWORK, Access
 from palletflow.store import customers, orders, quarantine, work_items
 from palletflow.store.connection import Connection, connect
@@ -129,7 +130,7 @@ class House:
     def replay(self) -> Counts:
         """Replays everything in quarantine."""
         return replay(
-            self.conn, quarantine.listed(self.conn), self.plan, lambda network, party: Mapper(self.plan),
+            self.conn, quarantine.listed(self.conn), self.plan, lambda network, party: replayer(Mapper(self.plan)),
             lambda network: csv_files.kinds(self.plan), now=self.now, run="test", actor="jo",
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from palletflow.deployment import Deployment
-from palletflow.intake.flow import Intake, Translated
+from palletflow.intake.flow import Intake, Refusing, Translated
 from palletflow.intake.template import Fault
 from palletflow.network_errors import NetworkError, NotFound, Rejected, UnknownOutcome
 from palletflow.networks.nexus.errors import NexusProtocolError
@@ -20,6 +20,7 @@ from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.record import LOOKED_UP
 from palletflow.networks.nexus.status_import import store_statuses
 from palletflow.networks.nexus.work import NETWORK, STATUS_EXPORT, Access
+from palletflow.orders.consignment import Consignment
 from palletflow.store import consignments, imports, listed_records, orders, quarantine, tracking, work_items
 from palletflow.store.connection import Connection, NotStorable
 from palletflow.store.imports import NO_RECORDS, Batch, Counts
@@ -43,6 +44,29 @@ class Whole(NamedTuple):
     def is_bad(self) -> bool:
         """Whether nothing can be made of the record itself."""
         return bool(self.translated.faults)
+
+
+def store_orders(
+    conn: Connection, mapper: Mapper, translated: Mapping[str, Consignment | None], store: Callable[[], Counts]
+) -> Counts:
+    """Stores orders by the import flow, and what follows from them, within a transaction of the caller's.
+
+    `translated`: what each consignment becomes, by key, None for a bad one; `store` stores them. A person is asked to
+    look at a new order of which something is not as it should be [NX-4-6, NX-3-5].
+    """
+    held = {due.tracking_number for due in tracking.holders(conn, NETWORK, translated)}
+    roles = tracking.reported_roles(conn, NETWORK, translated)
+    counts = store()
+    good = {key: consignment for key, consignment in translated.items() if consignment}
+    for due in tracking.holders(conn, NETWORK, good):
+        concerns = [] if due.tracking_number in held else mapper.concerns(good[due.tracking_number])
+        if concerns:
+            order_id = consignments.facts(conn, due.consignment_id).order_id
+            orders.ask_for_review(conn, order_id, "; ".join(concerns).capitalize())
+    # What our people reported of a consignment in which we had another part, or none, may be owed now.
+    now = tracking.reported_roles(conn, NETWORK, translated) if roles else {}
+    work_items.enqueue(conn, NETWORK, STATUS_EXPORT, [id_ for id_ in now if now[id_] != roles.get(id_)])
+    return counts
 
 
 class ConsignmentImport:
@@ -133,7 +157,7 @@ class ConsignmentImport:
 
     def park(self, raw: Any, fault: Fault, read_at: datetime) -> None:
         """Quarantines a record for a reason that is not in the record itself [NX-7-12]."""
-        intake = Intake(self._conn, NETWORK, _Refusing(self._mapper, fault))
+        intake = Intake(self._conn, NETWORK, Refusing(self._mapper.version, self._mapper.key(raw), fault))
         intake.add([raw], read_at)
         self.counts = self.counts.plus(intake.store(self._batch._replace(fetched_at=read_at)))
 
@@ -162,32 +186,18 @@ class ConsignmentImport:
         """Stores what consignments have become, in one transaction with the digests of it."""
         if not changed:
             return
-        keys, read_at = [whole.key for whole in changed], changed[0].read_at
-        held = {due.tracking_number for due in tracking.holders(self._conn, NETWORK, keys)}
+        read_at = changed[0].read_at
         intake = Intake(self._conn, NETWORK, self._mapper)
         with self._conn.transaction():
-            roles = tracking.reported_roles(self._conn, NETWORK, keys)
             for whole in changed:
                 intake.add([whole.record], whole.read_at)
-            counts = intake.store(self._batch._replace(fetched_at=read_at))
-            good = {whole.key: whole for whole in changed if whole.translated.consignment}
-            for due in tracking.holders(self._conn, NETWORK, good):
-                if due.tracking_number not in held:
-                    self._flag(due.consignment_id, good[due.tracking_number])
-            # What our people reported of a consignment in which we had another part, or none, may be owed now.
-            now = tracking.reported_roles(self._conn, NETWORK, keys) if roles else {}
-            work_items.enqueue(self._conn, NETWORK, STATUS_EXPORT, [id_ for id_ in now if now[id_] != roles.get(id_)])
+            translated = {whole.key: whole.translated.consignment for whole in changed}
+            batch = self._batch._replace(fetched_at=read_at)
+            counts = store_orders(self._conn, self._mapper, translated, lambda: intake.store(batch))
             contents = {whole.key: self._content(whole) for whole in changed if not whole.is_bad}
             listed_records.taken_in(self._conn, NETWORK, contents, read_at)
         self.counts = self.counts.plus(counts)
         self.warnings.update(intake.warnings)
-
-    def _flag(self, consignment_id: int, whole: Whole) -> None:
-        """Asks a person to look at a new order of which something is not as it should be."""
-        concerns = self._mapper.concerns(whole.translated.consignment) if whole.translated.consignment else []
-        if concerns:
-            order_id = consignments.facts(self._conn, consignment_id).order_id
-            orders.ask_for_review(self._conn, order_id, "; ".join(concerns).capitalize())
 
     def _store_statuses(self, wholes: Sequence[Whole]) -> dict[str, NetworkError | None]:
         again: dict[str, NetworkError | None] = {whole.key: None for whole in wholes if whole.is_bad}
@@ -203,19 +213,3 @@ class ConsignmentImport:
                 except OF_ONE as error:
                     again[whole.key] = error
         return again
-
-
-class _Refusing:
-    """A translator that refuses whatever it is given, for one reason."""
-
-    def __init__(self, mapper: Mapper, fault: Fault) -> None:
-        self._mapper, self._fault = mapper, fault
-        self.version = mapper.version
-
-    def key(self, record: Any) -> str:
-        """As the mapper."""
-        return self._mapper.key(record)
-
-    def translate(self, _record: Any) -> Translated:
-        """Its fault."""
-        return Translated(None, [self._fault], [], False)

@@ -12,8 +12,9 @@ from palletflow.airflow import order_store
 from palletflow.airflow.checked_hook import CheckedHook, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
+from palletflow.intake.replay import Replayer
 from palletflow.network_errors import Misconfigured
-from palletflow.networks.nexus import settings
+from palletflow.networks.nexus import replay, settings
 from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.exchange import MOST_IN_FLIGHT
 from palletflow.networks.nexus.lookups import Lookups
@@ -83,9 +84,9 @@ class OptimizeHook(CheckedHook):
         return OptimizeClient(self.settings())
 
 
-def translator(plan: Deployment, party: str) -> Mapper:
-    """The mapper for records, through whichever connection (`party`) they came. Raises FileFault."""
-    return Mapper(plan)
+def replayer(plan: Deployment, party: str) -> Replayer:
+    """How records are replayed, through whichever connection (`party`) they came. Raises FileFault."""
+    return replay.replayer(Mapper(plan))
 
 
 @contextmanager

@@ -94,8 +94,7 @@ UNKNOWN_NETWORK = (
 class Mapper:
     """Translates records of one deployment. `version` changes whenever the same record could map differently."""
 
-    # See palletflow.intake.replay.
-    keeps_given = True
+    # See palletflow.intake.replay.Replayer.
     only_read: Mapping[str, str] = {
         "NOT_READABLE": "It is only the row that Nexus's list shows: the consignment itself could not be read. It is "
         "asked for again with the next polls; the pipeline nexus_fetch asks for it now."

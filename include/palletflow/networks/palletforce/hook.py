@@ -6,11 +6,12 @@ from functools import partial
 
 from palletflow import deployment
 from palletflow.airflow import order_store
-from palletflow.airflow.checked_hook import CheckedHook, usable
+from palletflow.airflow.checked_hook import CheckedHook, needed, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
+from palletflow.intake.replay import Replayer
 from palletflow.network_errors import Misconfigured
-from palletflow.networks.palletforce import settings
+from palletflow.networks.palletforce import replay, settings
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import NETWORK, Mapper, preview
 from palletflow.networks.palletforce.work import Access, Reach
@@ -57,10 +58,11 @@ class PalletforceHook(CheckedHook):
         return PalletforceClient(checked, preview(deployment.load()).template.aliases)
 
 
-def translator(plan: Deployment, depot: str) -> Mapper:
-    """The mapper for records that came through a depot's connection. Raises FileFault, Misconfigured."""
-    settings = PalletforceHook(plan.depot_connection(NETWORK, depot)).settings(depot)
-    return Mapper(plan, settings.local_time, settings.import_unaccepted)
+def replayer(plan: Deployment, depot: str) -> Replayer:
+    """How records are replayed that came through a depot's connection. Raises FileFault, Misconfigured."""
+    name = plan.depot_connection(NETWORK, depot)
+    checked = needed(name, partial(PalletforceHook(name).settings, depot))
+    return replay.replayer(Mapper(plan, checked.local_time, checked.import_unaccepted))
 
 
 @contextmanager

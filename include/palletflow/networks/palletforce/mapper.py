@@ -71,8 +71,7 @@ UNACCEPTED, CANCELLED = "UNACCEPTED", "CANCELLED"
 class Mapper:
     """Translates records of one deployment. `version` changes whenever the same record could map differently."""
 
-    # See palletflow.intake.replay.
-    keeps_given = False
+    # See palletflow.intake.replay.Replayer.
     only_read: Mapping[str, str] = {}
 
     def __init__(self, deployment: Deployment, local_time: wire.LocalTime, import_unaccepted: bool) -> None:

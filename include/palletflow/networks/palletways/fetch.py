@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from palletflow.deployment import Deployment
-from palletflow.intake.flow import Intake
+from palletflow.intake.flow import Intake, Translator
 from palletflow.network_errors import NotFound, Rejected, UnknownOutcome
 from palletflow.networks.palletways import record as wire
 from palletflow.networks.palletways.client import PalletwaysClient
@@ -68,16 +68,27 @@ def read(client: PalletwaysClient, mapper: Mapper, tracking_id: str) -> Any:
 
 
 def take_in(conn: Connection, mapper: Mapper, record: Any, batch: Batch) -> Counts:
-    """Stores a record by the import flow, within a transaction of the caller's that stores no other one.
+    """Stores a record by the import flow, within a transaction of the caller's that stores no other one."""
+
+    def store(translator: Translator, kept: Batch) -> Counts:
+        intake = Intake(conn, NETWORK, translator)
+        intake.add([record], kept.fetched_at)
+        return intake.store(kept)
+
+    return store_order(conn, mapper, record, batch, store)
+
+
+def store_order(
+    conn: Connection, mapper: Mapper, record: Any, batch: Batch, store: Callable[[Translator, Batch], Counts]
+) -> Counts:
+    """Has a record stored by what translates it, as its order is ours or the network's, and what follows from it.
 
     What callers gave of orders of their own stays [PW-7.2-1].
     """
     number = mapper.key(record)
     is_ours = any(facts.order_source != NETWORK for facts in _holders(conn, number))
     translator = mapper.for_ours if is_ours else mapper
-    intake = Intake(conn, NETWORK, translator)
-    intake.add([record], batch.fetched_at)
-    counts = intake.store(batch._replace(keeps_given=True))
+    counts = store(translator, batch._replace(keeps_given=True))
     consignment = translator.translate(record).consignment
     if consignment:
         _expect_barcodes(conn, number, consignment.barcodes, batch)

@@ -9,11 +9,12 @@ from urllib.parse import quote
 from airflow.sdk.log import mask_secret
 
 from palletflow.airflow import order_store
-from palletflow.airflow.checked_hook import CheckedHook, usable
+from palletflow.airflow.checked_hook import CheckedHook, needed, usable
 from palletflow.connection_settings import as_object
 from palletflow.deployment import Deployment
+from palletflow.intake.replay import Replayer
 from palletflow.network_errors import Misconfigured, NetworkError
-from palletflow.networks.palletways import settings
+from palletflow.networks.palletways import replay, settings
 from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.closed_methods import ClosedMethods, SharedClosedMethods
 from palletflow.networks.palletways.mapper import Mapper
@@ -66,9 +67,10 @@ class PalletwaysHook(CheckedHook):
         return True, f"{self.works} But {other}." if other else self.works
 
 
-def translator(plan: Deployment, party: str) -> Mapper:
-    """The mapper for records, through whichever connection (`party`) they came. Raises FileFault."""
-    return Mapper(plan)
+def replayer(plan: Deployment, depot: str) -> Replayer:
+    """How records are replayed that came through a depot's connection. Raises FileFault, Misconfigured."""
+    name = plan.depot_connection(NETWORK, depot)
+    return replay.replayer(Mapper(plan, needed(name, PalletwaysHook(name).settings).tracking_id_pattern))
 
 
 @contextmanager

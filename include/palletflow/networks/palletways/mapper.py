@@ -127,8 +127,7 @@ class Services:
 class Mapper:
     """Translates records of one deployment. `version` changes whenever the same record could map differently."""
 
-    # See palletflow.intake.replay.
-    keeps_given = True
+    # See palletflow.intake.replay.Replayer.
     only_read: Mapping[str, str] = {
         "notes": "It is a note about a consignment and no order. Palletways shows it again once it has changed there; "
         "the consignment's status is asked for in any case.",

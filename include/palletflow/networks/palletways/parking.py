@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from palletflow.intake.flow import Intake, Translated
+from palletflow.intake.flow import Intake, Refusing
 from palletflow.intake.template import Fault
 from palletflow.networks.palletways.mapper import Mapper
 from palletflow.networks.palletways.work import NETWORK
@@ -28,22 +28,7 @@ class Parking:
         key = f"{key} {content[:16]}"
         if quarantine.has_landed(self._conn, NETWORK, stream, key):
             return
-        intake = Intake(self._conn, NETWORK, _Refusing(self._mapper.version, key, fault))
+        intake = Intake(self._conn, NETWORK, Refusing(self._mapper.version, key, fault))
         intake.add([record], read_at)
         intake.store(Batch(NETWORK, stream, self._depot, self._run, self._actor, read_at))
         self.count += 1
-
-
-class _Refusing:
-    """A translator that refuses whatever it is given, for one reason."""
-
-    def __init__(self, version: bytes, key: str, fault: Fault) -> None:
-        self.version, self._key, self._fault = version, key, fault
-
-    def key(self, _record: Any) -> str:
-        """The one it was made for."""
-        return self._key
-
-    def translate(self, _record: Any) -> Translated:
-        """Its fault."""
-        return Translated(None, [self._fault], [], False)
