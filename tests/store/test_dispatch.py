@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.networks.palletforce.dispatching import content
 
+from palletflow.orders.faults import Fault
 from palletflow.store import dispatch, orders
 from palletflow.store.connection import connect
 from palletflow.store.dispatch import DispatchRefused, RegisteredByOther
@@ -52,7 +53,7 @@ def begin(conn, order_id: int, at: datetime = NOW, **changes) -> dispatch.Dispat
 
 
 def refuse(conn, order_id: int) -> None:
-    fault = {"code": "REFUSED", "field": "order", "reason": "no", "remedy": "mend it"}
+    fault = Fault("REFUSED", "order", "no", "mend it")
     dispatch.fail(conn, dispatch.task(conn, order_id), [fault], now=NOW, actor="tester")
 
 
@@ -243,7 +244,7 @@ def test_only_one_of_two_workers_begins_a_sending(conn, dsn, make, put_on_trip):
     assert dispatch.task(conn, order).sends == 1
 
 
-FAULT = {"code": "X", "field": "order", "reason": "no", "remedy": "mend it"}
+FAULT = Fault("X", "order", "no", "mend it")
 
 
 @pytest.mark.parametrize(

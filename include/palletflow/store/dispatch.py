@@ -6,12 +6,13 @@ killed at any point leaves either a task that was never sent or one whose outcom
 `sent_at` is set from before the call until it is certain that nothing was accepted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
+from palletflow.orders.faults import Fault
 from palletflow.store import activity, barcodes, network_lock, twins, work_items
 from palletflow.store.connection import Connection
 
@@ -439,7 +440,7 @@ def warn(conn: Connection, seen: DispatchTask, warnings: Sequence[str], actor: s
 def fail(
     conn: Connection,
     seen: DispatchTask,
-    faults: Sequence[Mapping[str, str]],
+    faults: Sequence[Fault],
     *,
     now: datetime,
     actor: str,
@@ -449,11 +450,16 @@ def fail(
     conn.execute(LOCK, (seen.consignment_id,))
     conn.execute(
         FINISH,
-        {"id": seen.consignment_id, "now": now, "faults": Jsonb(list(faults)), "warnings": list(warnings)},
+        {
+            "id": seen.consignment_id,
+            "now": now,
+            "faults": Jsonb([fault._asdict() for fault in faults]),
+            "warnings": list(warnings),
+        },
     )
     conn.execute(SET_STATE, {"id": seen.consignment_id, "state": "failed"})
     kind = "dispatch stopped before sending" if seen.sent_at is None else "dispatch refused by the network"
-    reasons = [fault["reason"] for fault in faults]
+    reasons = [fault.reason for fault in faults]
     activity.record(conn, seen.consignment_id, kind, actor, SOURCE, _moved(seen.state, "failed"), [*reasons, *warnings])
 
 

@@ -8,6 +8,7 @@ from markupsafe import escape
 from tests.desk.desk_orders import order
 from tests.desk.pages import lively
 
+from palletflow.orders.faults import Fault
 from palletflow.store import activity, dispatch, photo_uploads, tracking, work_items
 
 NUMBER = "9000010000555"
@@ -130,8 +131,8 @@ def test_what_is_lost_on_the_way_to_the_network_is_said_first(store, api, desk):
     api.post("/orders/SO-1/dispatch/complete")
     task = dispatch.of_consignment(store, one)
     faults = [
-        {"code": "MISSING_VALUE", "field": "delivery.phone", "reason": "it is required", "remedy": "Give one"},
-        {"code": "TOO_LONG", "field": "notes", "reason": "A note is too long", "remedy": "Shorten it"},
+        Fault("MISSING_VALUE", "delivery.phone", "it is required", "Give one"),
+        Fault("TOO_LONG", "notes", "A note is too long", "Shorten it"),
     ]
     with store.transaction():
         dispatch.fail(store, task, faults, now=lively.NOW, actor="palletflow")
@@ -274,7 +275,7 @@ def test_what_may_have_been_accepted_is_looked_up_and_sent_again(store, api, des
     ]  # fmt: skip
     # What the network refused goes as another attempt.
     with store.transaction():
-        faults = [{"code": "X", "field": "", "reason": "Depot 999 is unknown", "remedy": ""}]
+        faults = [Fault("X", "", "Depot 999 is unknown", "")]
         dispatch.fail(store, dispatch.of_consignment(store, one), faults, now=lively.NOW, actor="palletflow")
     assert "Palletforce refused it: Depot 999 is unknown" in text(desk.get(page))
     for _ in range(2):

@@ -29,11 +29,11 @@ from palletflow.networks.nexus.origin import ACCOUNTS
 from palletflow.networks.nexus.payload import Body, Ids
 from palletflow.networks.nexus.record import LOOKED_UP, Reply
 from palletflow.networks.nexus.resting import Resting
-from palletflow.networks.nexus.rules import Fault
 from palletflow.networks.nexus.status_import import ROLES_OF_OURS
 from palletflow.networks.nexus.wire import first_of, text
 from palletflow.networks.nexus.work import ACTOR, CANCEL, LABEL, NETWORK, Access, Reach, asking_depot
 from palletflow.orders.consignment import Address
+from palletflow.orders.faults import Fault
 from palletflow.store import (
     barcodes,
     consignment_numbers,
@@ -146,7 +146,7 @@ class Dispatcher:
         access, trouble = self._access(conn, facts.requesting_depot)
         faults = self._faults(conn, task, facts, access, trouble)
         if faults or access is None:
-            return Result(partial(self._store_faults, task, faults))
+            return Result(partial(dispatch.fail, seen=task, faults=faults, now=self._clock(), actor=ACTOR))
         case = _Case(task, facts, access)
         number = facts.consignment_number
         if number and task.sends and task.attempt > 1:
@@ -333,10 +333,17 @@ class Dispatcher:
         due = task.lookup_at or now
         counted = now >= due - timedelta(seconds=SKEW_S)
         searches = min(task.lookups + counted, len(pauses))
-        reason = f"Searched for and not found ({searches} of {len(pauses)})"
+        not_found = partial(
+            dispatch.outcome_unknown,
+            seen=task,
+            kind="looked up and not found",
+            lookups=searches,
+            reason=f"Searched for and not found ({searches} of {len(pauses)})",
+            actor=ACTOR,
+        )
         if searches < len(pauses):
             again_at = now + timedelta(seconds=pauses[searches]) if counted else due
-            return Result(partial(self._store_search, task, searches, again_at, reason), again_at=again_at)
+            return Result(partial(not_found, lookup_at=again_at), again_at=again_at)
         if IN_USE in task.warnings:
             return Result(partial(self._store_refusal, case, [NUMBER_IN_USE]))
         if case.facts.cancelled:
@@ -347,7 +354,7 @@ class Dispatcher:
             if faults:
                 return Result(partial(self._store_refusal, case, faults))
             return self._send(conn, case, case.facts.consignment_number, by_itself=not task.send_again)
-        return Result(partial(self._store_search, task, searches, None, reason), parked=LEFT_TO_A_PERSON)
+        return Result(partial(not_found, lookup_at=None), parked=LEFT_TO_A_PERSON)
 
     def _pauses(self, case: _Case) -> list[float]:
         """The seconds before each search: the first is made at once."""
@@ -401,7 +408,7 @@ class Dispatcher:
             refused=settings.dispatch_imported == "refuse",
         )
         if faults:
-            return Result(partial(self._store_faults, task, faults))
+            return Result(partial(dispatch.fail, seen=task, faults=faults, now=self._clock(), actor=ACTOR))
         warning = "Nexus has this consignment already; nothing was sent"
         return self._created(task, facts, Created(facts.tracking_number, [], [warning]))
 
@@ -431,7 +438,7 @@ class Dispatcher:
         except RegisteredByOther as other:
             remedy = "Compare both orders with the portal and cancel the one that is too many"
             fault = Fault("NX116", "tracking_number", f"Nexus answered that {other}", remedy)
-            dispatch.fail(conn, task, [fault._asdict()], now=now, actor=ACTOR, warnings=created.warnings)
+            dispatch.fail(conn, task, [fault], now=now, actor=ACTOR, warnings=created.warnings)
             return
         _store_barcodes(conn, task.consignment_id, created.barcodes)
         current = consignments.facts(conn, task.consignment_id)
@@ -459,16 +466,6 @@ class Dispatcher:
             conn, task, "outcome unknown", lookups=0, lookup_at=lookup_at, reason=reason, actor=ACTOR
         )
 
-    def _store_search(
-        self, task: DispatchTask, searches: int, lookup_at: datetime | None, reason: str, conn: Connection
-    ) -> None:
-        dispatch.outcome_unknown(
-            conn, task, "looked up and not found", lookups=searches, lookup_at=lookup_at, reason=reason, actor=ACTOR
-        )
-
-    def _store_faults(self, task: DispatchTask, faults: Sequence[Fault], conn: Connection) -> None:
-        dispatch.fail(conn, task, [fault._asdict() for fault in faults], now=self._clock(), actor=ACTOR)
-
     def _store_refusal(self, case: _Case, faults: Sequence[Fault], conn: Connection) -> None:
         """Failed, unless an import has meanwhile found that Nexus has the consignment after all."""
         number = dispatch.registered_number(conn, case.task)
@@ -476,7 +473,7 @@ class Dispatcher:
             reasons = [fault.reason for fault in faults]
             self._store_success(case.task, case.facts, Created(number, [], reasons), conn)
             return
-        self._store_faults(case.task, faults, conn)
+        dispatch.fail(conn, case.task, faults, now=self._clock(), actor=ACTOR)
         if NUMBER_IN_USE in faults:
             consignment_numbers.give_up(conn, case.task.consignment_id)
 

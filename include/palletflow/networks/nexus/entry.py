@@ -10,9 +10,9 @@ from palletflow.intake import template
 from palletflow.networks.nexus import form, poll, rules
 from palletflow.networks.nexus.form import ADDITIONAL_FIELDS, Form
 from palletflow.networks.nexus.mapper import KINDS, SECTIONS, TEMPLATE, WIRE_FIELDS
-from palletflow.networks.nexus.rules import Fault
 from palletflow.networks.nexus.work import CANCEL, DOCUMENT_UPLOAD, ETA_EXPORT, NETWORK
 from palletflow.orders.consignment import Consignment
+from palletflow.orders.faults import Fault
 from palletflow.store.connection import Connection
 from palletflow.syncs import Synced
 from palletflow.work.follows import ADDED, CANCELLED, EXPECTED, Follow

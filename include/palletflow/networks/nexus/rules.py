@@ -7,7 +7,6 @@ contract's, NX101 to NX116.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
 
 from palletflow.networks.nexus import amazon, payload, services
 from palletflow.networks.nexus.form import (
@@ -28,6 +27,7 @@ from palletflow.networks.nexus.form import (
 from palletflow.networks.nexus.origin import ACCOUNTS, FORTEC, PALLEX
 from palletflow.networks.nexus.services import BEFORE_NOON, BOOK_IN, SPECIFIC_DAY, TIMED, WINDOWS
 from palletflow.orders.calendar import SATURDAY
+from palletflow.orders.faults import Fault
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import Company
 
@@ -43,15 +43,6 @@ ADDRESS_LIMITS = {
 }  # fmt: skip
 PALLET_DETAILS = {"length_cm", "width_cm", "height_cm", "weight_kg", "base", "do_not_stack", "limited_quantity_kg"}
 WHOLE = re.compile("[0-9]+")
-
-
-class Fault(NamedTuple):
-    """Why an order cannot go: reason code, field of ours, what is wrong, and what to do about it."""
-
-    code: str
-    field: str
-    reason: str
-    remedy: str
 
 
 def wrong_values(shipment: Shipment, form: Form) -> list[Fault]:

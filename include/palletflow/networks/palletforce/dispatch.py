@@ -25,7 +25,6 @@ from palletflow.networks.palletforce import manifest, rules
 from palletflow.networks.palletforce.imported_numbers import number_fault
 from palletflow.networks.palletforce.manifest import Manifest
 from palletflow.networks.palletforce.mapper import NETWORK, UNACCEPTED, preview
-from palletflow.networks.palletforce.rules import Fault
 from palletflow.networks.palletforce.work import (
     ACTOR,
     NETWORK_LABELS,
@@ -35,6 +34,7 @@ from palletflow.networks.palletforce.work import (
     label_key,
     requesting_depot,
 )
+from palletflow.orders.faults import Fault
 from palletflow.store import consignments, dispatch, echoes, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
@@ -110,7 +110,7 @@ class Dispatcher:
             duplicate_is_blocked=access is None or access.client.settings.duplicate_precheck == "block",
         )
         if faults or access is None:
-            return Result(partial(self._store_faults, task, faults))
+            return Result(partial(dispatch.fail, seen=task, faults=faults, now=self._clock(), actor=ACTOR))
         case = _Case(task, facts, access)
         # A number that was sent before is our own and not one that waits in the portal.
         if facts.tracking_number and not task.sends and access.client.settings.precreated_mode == "fetch":
@@ -316,7 +316,7 @@ class Dispatcher:
             "precreated_mode 'fetch' uploads none",
             "Make it in the portal, or clear the number, then complete the task again",
         )
-        return Result(partial(self._store_faults, case.task, [fault]))
+        return Result(partial(dispatch.fail, seen=case.task, faults=[fault], now=self._clock(), actor=ACTOR))
 
     def _adopted(self, case: _Case, found: Found) -> Result:
         number = found.tracking_number
@@ -341,14 +341,11 @@ class Dispatcher:
         except RegisteredByOther as other:
             remedy = f"Compare both orders with the portal. {rules.CLEAR_ON_COPY}"
             fault = Fault("ALREADY_REGISTERED", "tracking_number", f"The network answered that {other}", remedy)
-            dispatch.fail(conn, task, [fault._asdict()], now=now, actor=ACTOR, warnings=warnings)
+            dispatch.fail(conn, task, [fault], now=now, actor=ACTOR, warnings=warnings)
             return
         work_items.enqueue(conn, NETWORK, ROUTING, [task.consignment_id])
         keys = [label_key(task.consignment_id, pallet.number) for pallet in facts.pallets]
         work_items.enqueue(conn, NETWORK, NETWORK_LABELS, keys)
-
-    def _store_faults(self, task: DispatchTask, faults: Sequence[Fault], conn: Connection) -> None:
-        dispatch.fail(conn, task, [fault._asdict() for fault in faults], now=self._clock(), actor=ACTOR)
 
     def _store_refusal(
         self, task: DispatchTask, facts: ConsignmentFacts, fault: Fault, warnings: Sequence[str], conn: Connection
@@ -356,7 +353,7 @@ class Dispatcher:
         """Failed, unless an import has meanwhile found that the network has the consignment after all."""
         number = dispatch.registered_number(conn, task)
         if number is None:
-            dispatch.fail(conn, task, [fault._asdict()], now=self._clock(), actor=ACTOR, warnings=warnings)
+            dispatch.fail(conn, task, [fault], now=self._clock(), actor=ACTOR, warnings=warnings)
         else:
             self._store_success(task, facts, number, True, [*warnings, fault.reason], conn)
 

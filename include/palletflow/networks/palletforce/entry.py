@@ -11,9 +11,9 @@ from palletflow.intake import template
 from palletflow.networks.palletforce import barcodes, manifest, pull, rules, status_import
 from palletflow.networks.palletforce.manifest import Form
 from palletflow.networks.palletforce.mapper import KINDS, NETWORK, SECTIONS, TEMPLATE, WIRE_FIELDS
-from palletflow.networks.palletforce.rules import Fault
 from palletflow.networks.palletforce.work import OWN_LABELS
 from palletflow.orders.consignment import Consignment
+from palletflow.orders.faults import Fault
 from palletflow.store import barcodes as stored_barcodes
 from palletflow.store import consignments, dispatch, work_items
 from palletflow.store.connection import Connection

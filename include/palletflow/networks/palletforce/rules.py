@@ -5,12 +5,12 @@ A fault is found before any call; all faults are told together, each with what t
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
 
 from palletflow.networks.palletforce import manifest
 from palletflow.networks.palletforce.imported_numbers import imported_number_fault
 from palletflow.networks.palletforce.manifest import Form, Shipment
 from palletflow.orders.consignment import Address
+from palletflow.orders.faults import Fault
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import Company
 
@@ -20,15 +20,6 @@ TWO_DIGITS = re.compile("([0-9]{2})?")
 # Parts of an address that the network wants, by our names.
 ADDRESS_REQUIRED = ("name", "street", "town", "postcode", "country")
 CLEAR_ON_COPY = "If this order is a copy, clear the Palletforce tracking number on it, then complete the task again"
-
-
-class Fault(NamedTuple):
-    """Why an order cannot go: reason code, field of ours, what is wrong, and what to do about it."""
-
-    code: str
-    field: str
-    reason: str
-    remedy: str
 
 
 def wrong_values(shipment: Shipment, form: Form, ours: Collection[str]) -> list[Fault]:

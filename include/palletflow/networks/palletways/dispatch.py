@@ -24,10 +24,10 @@ from palletflow.networks.palletways import payload, record, rules
 from palletflow.networks.palletways.errors import MethodRefused, MethodUnavailable, ValidationRefused
 from palletflow.networks.palletways.form import LAST_NUMBER, Form, read_form
 from palletflow.networks.palletways.mapper import Mapper, preview
-from palletflow.networks.palletways.rules import Fault
 from palletflow.networks.palletways.settings import DISPATCH as CAPABILITY
 from palletflow.networks.palletways.tree import Tree, text
 from palletflow.networks.palletways.work import ACTOR, CANCEL, LABEL, LOOK_UP, NETWORK, TRACKING_ID, Access, Reach
+from palletflow.orders.faults import Fault
 from palletflow.store import consignments, dispatch, echoes, session_lock, work_items
 from palletflow.store.connection import Connection
 from palletflow.store.consignments import ConsignmentFacts
@@ -105,7 +105,7 @@ class Dispatcher:
         access, trouble = self._access(conn, facts.requesting_depot)
         faults = self._faults(conn, facts, access, trouble)
         if faults or access is None:
-            return Result(partial(self._store_faults, task, faults))
+            return Result(partial(dispatch.fail, seen=task, faults=faults, now=self._clock(), actor=ACTOR))
         return self._send(conn, _Case(task, facts, access), by_itself=False)
 
     def _access(self, conn: Connection, depot: str) -> tuple[Access | None, str]:
@@ -155,7 +155,16 @@ class Dispatcher:
             return Result(partial(self._store_refusal, begun, _refusals(error, self._form)))
         except UnknownOutcome as error:
             now = self._clock()
-            return Result(partial(self._store_unknown, begun.task, str(error), now), again_at=now)
+            unknown = partial(
+                dispatch.outcome_unknown,
+                seen=begun.task,
+                kind="outcome unknown",
+                lookups=0,
+                lookup_at=now,
+                reason=str(error),
+                actor=ACTOR,
+            )
+            return Result(unknown, again_at=now)
         except NetworkError:
             dispatch.not_accepted(conn, begun.task)
             raise
@@ -236,10 +245,17 @@ class Dispatcher:
         due = task.lookup_at or now
         counted = now >= due - SKEW
         rounds = min(task.lookups + counted, ROUNDS)
-        reason = f"Looked for and not found ({rounds} of {ROUNDS})"
+        not_found = partial(
+            dispatch.outcome_unknown,
+            seen=task,
+            kind="looked up and not found",
+            lookups=rounds,
+            reason=f"Looked for and not found ({rounds} of {ROUNDS})",
+            actor=ACTOR,
+        )
         if rounds < ROUNDS:
             again_at = now + ROUND if counted else due
-            return Result(partial(self._store_round, task, rounds, again_at, reason), again_at=again_at)
+            return Result(partial(not_found, lookup_at=again_at), again_at=again_at)
         if case.facts.cancelled:
             return Result(partial(self._store_refusal, case, [CANCELLED]))
         if task.send_again or not task.resent:
@@ -248,7 +264,7 @@ class Dispatcher:
             if faults:
                 return Result(partial(self._store_refusal, case, faults))
             return self._send(conn, case, by_itself=not task.send_again)
-        return Result(partial(self._store_round, task, rounds, None, reason), parked=LEFT_TO_A_PERSON)
+        return Result(partial(not_found, lookup_at=None), parked=LEFT_TO_A_PERSON)
 
     def _found(self, case: _Case) -> Stored | None:
         """What Palletways shows with our reference and account, wherever it shows it [PW-7.1-7].
@@ -287,28 +303,13 @@ class Dispatcher:
     def _store_success(self, task: DispatchTask, stored: Stored, conn: Connection) -> None:
         store_number(conn, task, stored, self._clock())
 
-    def _store_unknown(self, task: DispatchTask, reason: str, lookup_at: datetime, conn: Connection) -> None:
-        dispatch.outcome_unknown(
-            conn, task, "outcome unknown", lookups=0, lookup_at=lookup_at, reason=reason, actor=ACTOR
-        )
-
-    def _store_round(
-        self, task: DispatchTask, rounds: int, lookup_at: datetime | None, reason: str, conn: Connection
-    ) -> None:
-        dispatch.outcome_unknown(
-            conn, task, "looked up and not found", lookups=rounds, lookup_at=lookup_at, reason=reason, actor=ACTOR
-        )
-
-    def _store_faults(self, task: DispatchTask, faults: Sequence[Fault], conn: Connection) -> None:
-        dispatch.fail(conn, task, [fault._asdict() for fault in faults], now=self._clock(), actor=ACTOR)
-
     def _store_refusal(self, case: _Case, faults: Sequence[Fault], conn: Connection) -> None:
         """Failed, unless an import has meanwhile found that Palletways has the consignment after all."""
         number = dispatch.registered_number(conn, case.task)
         if number is not None:
             self._store_success(case.task, Stored(number, "", [fault.reason for fault in faults]), conn)
             return
-        self._store_faults(case.task, faults, conn)
+        dispatch.fail(conn, case.task, faults, now=self._clock(), actor=ACTOR)
 
 
 def is_ours(basics: Tree, key: str, account: str) -> bool:
@@ -331,7 +332,7 @@ def store_number(conn: Connection, task: DispatchTask, stored: Stored, now: date
                     )
         except RegisteredByOther as other:
             fault = of_another(other)
-            dispatch.fail(conn, task, [fault._asdict()], now=now, actor=ACTOR, warnings=stored.warnings)
+            dispatch.fail(conn, task, [fault], now=now, actor=ACTOR, warnings=stored.warnings)
             return
         work_items.enqueue(conn, NETWORK, LOOK_UP, ids)
     else:

@@ -11,9 +11,9 @@ from palletflow.intake import template
 from palletflow.networks.palletways import entered, poll, record, rules
 from palletflow.networks.palletways.form import Form, read_form
 from palletflow.networks.palletways.mapper import KINDS, SECTIONS, TEMPLATE, WIRE_FIELDS
-from palletflow.networks.palletways.rules import Fault
 from palletflow.networks.palletways.work import CANCEL, LOOK_UP, NETWORK, PHOTO_UPLOAD
 from palletflow.orders.consignment import Consignment
+from palletflow.orders.faults import Fault
 from palletflow.store import consignments, work_items
 from palletflow.store.connection import Connection
 from palletflow.syncs import Synced

@@ -7,7 +7,6 @@ the contract.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import time
-from typing import NamedTuple
 
 from palletflow.networks.palletways.form import (
     BOOK_IN,
@@ -31,6 +30,7 @@ from palletflow.networks.palletways.form import (
 )
 from palletflow.networks.palletways.mapper import FLAGS, TEXTS
 from palletflow.orders.consignment import Address
+from palletflow.orders.faults import Fault
 from palletflow.store.consignments import ConsignmentFacts
 from palletflow.store.dispatch import Company
 
@@ -48,15 +48,6 @@ ANY_OF: Mapping[str, tuple[Sequence[str], str]] = {
     TAIL_LIFT: ((YES, NO), "PW-2.2-6"),
     BOOK_IN: ((YES, NO), "PW-2.2-7"),
 }
-
-
-class Fault(NamedTuple):
-    """Why an order cannot go: reason code, field of ours, what is wrong, and what to do about it."""
-
-    code: str
-    field: str
-    reason: str
-    remedy: str
 
 
 def wrong_values(shipment: Shipment, form: Form, is_tracking_id: Callable[[str], object]) -> list[Fault]:
