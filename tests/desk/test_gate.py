@@ -9,7 +9,7 @@ import requests
 from starlette.exceptions import HTTPException
 from tests.desk.conftest import Served
 
-from palletflow.desk import gate
+from palletflow.desk import gate, track
 from palletflow.desk.app import create_app
 from palletflow.desk.gate import Caller
 from palletflow.desk.pool import SIZE
@@ -90,6 +90,33 @@ def test_a_body_has_its_bounds_whether_its_size_is_declared_or_not(guarded, decl
     assert answer.json()["errors"][0]["rule"] == "http_413"
 
 
+async def everybody(_request: Any, _writes: bool) -> Caller:
+    return Caller("anybody", may_write=True, by_cookie=False)
+
+
+def guarded_by(app: Any) -> gate.Gate:
+    return gate.Gate(app, everybody, lambda *_: None, turned_away)
+
+
+async def asked(app: Any, path: str = "/") -> None:
+    """Sends an application a request as a server does."""
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "headers": [],
+        "query_string": b"",
+        "server": ("x", 1),
+        "scheme": "http",
+        "root_path": "",
+    }
+    await app(scope, receive, None)
+
+
 def test_no_more_requests_than_connections_are_worked_on_at_once():
     inside = most = 0
 
@@ -100,28 +127,52 @@ def test_no_more_requests_than_connections_are_worked_on_at_once():
         await asyncio.sleep(0)
         inside -= 1
 
-    async def everybody(_request: Any, _writes: bool) -> Caller:
-        return Caller("anybody", may_write=True, by_cookie=False)
-
-    async def receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
-
     async def storm():
-        guard = gate.Gate(busy, everybody, lambda *_: None, turned_away)
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": "/",
-            "headers": [],
-            "query_string": b"",
-            "server": ("x", 1),
-            "scheme": "http",
-            "root_path": "",
-        }
-        await asyncio.gather(*(guard(dict(scope), receive, None) for _ in range(5 * SIZE)))
+        guard = guarded_by(busy)
+        await asyncio.gather(*(asked(guard) for _ in range(5 * SIZE)))
 
     asyncio.run(storm())
     assert most == SIZE
+
+
+@pytest.mark.parametrize(
+    ("guard", "most", "path"),
+    [
+        (guarded_by, gate.MOST_DRAWN, "/documents/7/thumbnail"),
+        (guarded_by, gate.MOST_DRAWN, "/palletflow/desk/documents/7/preview.png"),
+        (guarded_by, gate.MOST_DRAWN, "/palletflow/desk/documents/7/preview"),
+        (guarded_by, gate.MOST_DRAWN, "/palletflow/desk/consignment/7/labels"),
+        (guarded_by, gate.MOST_DRAWN, "/api/v1/orders/SO-1/labels"),
+        (guarded_by, gate.MOST_DRAWN, "/api/v1/labels"),
+        (track.Places, track.MOST_DRAWN, "/token/documents/name/thumbnail"),
+    ],
+)
+def test_what_waits_to_be_drawn_keeps_no_other_page_waiting(guard, most, path):
+    begun = answered = 0
+
+    async def drawing():
+        drawn = asyncio.Event()
+
+        async def app(scope, receive, send):
+            nonlocal begun, answered
+            begun += 1
+            if begun <= most:
+                await drawn.wait()
+            answered += 1
+
+        guarded = guard(app)
+        waiting = [asyncio.create_task(asked(guarded, path)) for _ in range(5 * SIZE)]
+        # All have come as far as they come.
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert begun == most
+        await asyncio.wait_for(asked(guarded, "/other"), 30)
+        assert answered == 1
+        drawn.set()
+        await asyncio.wait_for(asyncio.gather(*waiting), 30)
+
+    asyncio.run(drawing())
+    assert answered == 5 * SIZE + 1
 
 
 def test_a_body_that_is_no_json_is_said_to_be_none(api):

@@ -2,10 +2,14 @@
 
 In this order, so that a stranger costs next to nothing: the login and the permission are checked, then the body is
 read whole within its bounds, and only then is one of the places taken that have a thread and a connection. It stands
-before the application and not in its routes, so a route cannot be forgotten, and there is no open address.
+before the application and not in its routes, so a route cannot be forgotten, and there is no open address. What child
+processes draw, a few at a time, may take half of the places: the others wait here, where they hold nothing, and all
+other pages are answered meanwhile.
 """
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +23,9 @@ from palletflow.documents.storage import MOST_BYTES
 READING = ("GET", "HEAD", "OPTIONS")
 MOST_JSON_BYTES = 8 * 1024 * 1024
 BODY_SECONDS = 120
+# Pages of documents, and labels of one or many orders as one print job.
+DRAWN = re.compile(r"(/documents/[^/]+/(thumbnail|preview|preview\.png)|/labels)$")
+MOST_DRAWN = SIZE // 2
 
 
 class Caller(NamedTuple):
@@ -44,6 +51,7 @@ class Gate:
         self.application, self._admit, self._meant, self._refuse = app, admit, meant, refuse
         # Airflow's own requests share the process's threads; ours never take more of them than this.
         self._places = asyncio.Semaphore(SIZE)
+        self._drawing = asyncio.Semaphore(MOST_DRAWN)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +68,8 @@ class Gate:
             refusal = self._refuse(request, error)
             await refusal(scope, receive, send)
             return
-        async with self._places:
+        is_drawn = DRAWN.search(request.url.path) is not None
+        async with self._drawing if is_drawn else contextlib.nullcontext(), self._places:
             await self.application(scope, _replayed(body, receive), send)
 
 

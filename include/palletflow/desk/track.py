@@ -6,6 +6,7 @@ revoked links, and all links while it is off, get the same answer.
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 # So many requests are worked on at once, and so many more may wait; these have connections of their own.
 PLACES = 4
 MOST_WAITING = 64
+# What child processes draw takes no more of the places, so that a page never waits for all of it.
+DRAWN, MOST_DRAWN = "/thumbnail", 2
 # What the log has in place of a link.
 HIDDEN = "***"
 # From the first byte of a request to the last of its answer: nobody keeps a place by being slow.
@@ -182,6 +185,7 @@ class Places:
     def __init__(self, app: ASGIApp) -> None:
         self.application = app
         self._places = asyncio.Semaphore(PLACES)
+        self._drawing = asyncio.Semaphore(MOST_DRAWN)
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,18 +197,19 @@ class Places:
         if self._waiting >= MOST_WAITING:
             await _page(Request(asked), 503)(asked, receive, send)
             return
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self.application(asked, receive, send)
-        except TimeoutError:
-            log.warning("A customer's page was not answered or not taken within %s s", ANSWER_SECONDS)
-        finally:
-            self._places.release()
+        async with contextlib.AsyncExitStack() as held:
+            self._waiting += 1
+            try:
+                if asked["path"].endswith(DRAWN):
+                    await held.enter_async_context(self._drawing)
+                await held.enter_async_context(self._places)
+            finally:
+                self._waiting -= 1
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self.application(asked, receive, send)
+            except TimeoutError:
+                log.warning("A customer's page was not answered or not taken within %s s", ANSWER_SECONDS)
 
 
 def _page(request: Request, code: int, **values: Any) -> HTMLResponse:

@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 def read(told: bytes | bytearray, count: int) -> Answer:
     """The answer about `count` files; what follows a frame that is none is not listened to."""
     began = ended = False
-    at, faults, pdf = 0, dict[int, str](), bytearray()
+    at, faults, parts = 0, dict[int, str](), list[bytes]()
     for kind, body in child_frames.read(told):
         place = int.from_bytes(body[: PLACE.size])
         if kind == BEGUN:
@@ -40,9 +40,10 @@ def read(told: bytes | bytearray, count: int) -> Answer:
         elif kind == FAULT and place < count:
             faults[place] = child_frames.plain(bytes(body[PLACE.size :]), MOST_REASON_BYTES)
         elif kind == PART:
-            pdf += body
+            parts.append(bytes(body))
         else:
             ended = kind == END
             break
+    pdf = b"".join(parts)
     whole = ended and at == count and media.sniff(pdf) == media.PDF
-    return Answer(began, ended, at, faults, bytes(pdf) if whole else b"")
+    return Answer(began, ended, at, faults, pdf if whole else b"")

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pikepdf import AccessMode, Array, ObjectStreamMode, PasswordError, Pdf, Stream
 from PIL import Image, UnidentifiedImageError
@@ -47,7 +47,7 @@ class Parts(io.RawIOBase):
         """It is."""
         return True
 
-    def write(self, data: "memoryview | bytes") -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         """One frame."""
         child_frames.write(self._out, PART, bytes(data))
         return len(data)
