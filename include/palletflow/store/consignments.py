@@ -119,6 +119,14 @@ def by_network(conn: Connection, consignment_ids: Sequence[int]) -> dict[str, li
     return dict(conn.execute(NETWORKS, (list(consignment_ids),)).fetchall())
 
 
+def lock(conn: Connection, consignment_id: int) -> bool:
+    """Lets nobody else change the consignment until the caller's transaction ends; False when there is none.
+
+    Who writes it and what belongs to it, such as its dispatch task, takes the consignment first.
+    """
+    return conn.execute("SELECT FROM consignments WHERE id = %s FOR NO KEY UPDATE", (consignment_id,)).rowcount == 1
+
+
 def facts(conn: Connection, consignment_id: int, *, locked: bool = False) -> ConsignmentFacts:
     """Reads a consignment in one statement, so that all of it is of the same moment.
 

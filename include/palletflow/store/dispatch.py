@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from palletflow.orders.faults import Fault
-from palletflow.store import activity, barcodes, network_lock, twins, work_items
+from palletflow.store import activity, barcodes, consignments, network_lock, twins, work_items
 from palletflow.store.connection import Connection
 
 # The kind of work that hands a consignment to its network; its key is the consignment id.
@@ -121,8 +121,6 @@ SET sent_at = CASE WHEN c.dispatch_state = 'waiting' THEN NULL ELSE t.sent_at EN
     + UNMOVED
 )
 UNKNOWN = "UPDATE dispatch_tasks t SET lookups = %(lookups)s, lookup_at = %(lookup_at)s " + UNMOVED  # noqa: S608
-# Before its task is written: who writes both, takes the consignment first.
-LOCK = "SELECT FROM consignments WHERE id = %s FOR NO KEY UPDATE"
 SET_STATE = "UPDATE consignments SET dispatch_state = %(state)s, updated_at = now() WHERE id = %(id)s"
 FINISH = """
 UPDATE dispatch_tasks
@@ -410,7 +408,7 @@ def outcome_unknown(
 
     `kind` is the activity's. Does nothing when somebody else has moved the task since it was read as `seen`.
     """
-    conn.execute(LOCK, (seen.consignment_id,))
+    consignments.lock(conn, seen.consignment_id)
     if conn.execute(UNKNOWN, {**_key(seen), "lookups": lookups, "lookup_at": lookup_at}).rowcount == 0:
         return
     if seen.state != "unknown":
@@ -432,7 +430,7 @@ def registered_number(conn: Connection, seen: DispatchTask) -> str | None:
 
 def warn(conn: Connection, seen: DispatchTask, warnings: Sequence[str], actor: str) -> None:
     """Keeps warnings of a task that goes on."""
-    conn.execute(LOCK, (seen.consignment_id,))
+    consignments.lock(conn, seen.consignment_id)
     conn.execute(WARN, {"id": seen.consignment_id, "warnings": list(warnings)})
     activity.record(conn, seen.consignment_id, "warned", actor, SOURCE, warnings=warnings)
 
@@ -447,7 +445,7 @@ def fail(
     warnings: Sequence[str] = (),
 ) -> None:
     """Ends the task: faults were found before any call, or the network refused it for good (`seen.sent_at` is set)."""
-    conn.execute(LOCK, (seen.consignment_id,))
+    consignments.lock(conn, seen.consignment_id)
     conn.execute(
         FINISH,
         {
@@ -500,7 +498,7 @@ def submitted(
 
     Does nothing when somebody else has moved the task since it was read as `seen`.
     """
-    conn.execute(LOCK, (seen.consignment_id,))
+    consignments.lock(conn, seen.consignment_id)
     current = of_consignment(conn, seen.consignment_id)
     if current is None or _key(current) != _key(seen):
         return

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
-from palletflow.store import activity, documents
+from palletflow.store import activity, consignments, documents
 from palletflow.store.connection import Connection
 from palletflow.store.documents import STORED_COLUMNS, Document, StoredDocument
 
-LOCK = "SELECT FROM consignments WHERE id = %s FOR NO KEY UPDATE"
 COLUMNS = (
     "id, direction, document_id, code, kind, number, name, sha256, network_id, tries, reason, asked, done_at, "
     "given_up_at"
@@ -162,7 +161,7 @@ def keep(conn: Connection, fetched: Fetched, document: Document) -> None:
 
     Does nothing when it was kept meanwhile, or the consignment is gone.
     """
-    if not _lock(conn, fetched.consignment_id):
+    if not consignments.lock(conn, fetched.consignment_id):
         return
     if conn.execute(DONE, (fetched.consignment_id, fetched.network_id)).fetchone() is not None:
         return
@@ -175,7 +174,7 @@ def failed(
     conn: Connection, fetched: Fetched, reason: str, *, asked: str, most_tries: int, actor: str, source: str
 ) -> None:
     """Notes that a document could not be fetched; after `most_tries` for the same request it is given up."""
-    if not _lock(conn, fetched.consignment_id):
+    if not consignments.lock(conn, fetched.consignment_id):
         return
     row = conn.execute(FAILED, {**fetched._asdict(), "reason": reason, "asked": asked, "most": most_tries}).fetchone()
     if row and row[0]:
@@ -190,7 +189,7 @@ def reserve(
     The number is larger than `above` and than any that was reserved before, whatever became of it. None when the
     document's bytes are on their way already, or the consignment is gone. Commit it before the transfer.
     """
-    if document.consignment_id is None or not _lock(conn, document.consignment_id):
+    if document.consignment_id is None or not consignments.lock(conn, document.consignment_id):
         return None
     if conn.execute(IS_SENT, (document.consignment_id, document.kind, document.sha256)).fetchone() is not None:
         return None
@@ -213,7 +212,7 @@ def sent(
     conn: Connection, consignment_id: int, exchange: Exchange, network_id: str, *, actor: str, source: str
 ) -> None:
     """The network has the document; `network_id` "" when it did not say under which id."""
-    _lock(conn, consignment_id)
+    consignments.lock(conn, consignment_id)
     if conn.execute(SENT, {"id": exchange.id, "network_id": network_id}).rowcount:
         changes = {"document": [None, f"{exchange.code}: {exchange.name}"]}
         activity.record(conn, consignment_id, "document sent", actor, source, changes)
@@ -223,12 +222,8 @@ def refused(
     conn: Connection, consignment_id: int, exchange: Exchange, reason: str, *, asked: str, actor: str, source: str
 ) -> None:
     """The network refused the document for good: it is not sent again before somebody asks anew."""
-    _lock(conn, consignment_id)
+    consignments.lock(conn, consignment_id)
     if conn.execute(REFUSED, {"id": exchange.id, "reason": reason, "asked": asked}).rowcount:
         activity.record(
             conn, consignment_id, "document refused", actor, source, warnings=[f"{exchange.name}: {reason}"]
         )
-
-
-def _lock(conn: Connection, consignment_id: int) -> bool:
-    return conn.execute(LOCK, (consignment_id,)).fetchone() is not None
