@@ -21,6 +21,8 @@ from palletflow.store.needs import SEEN_TO, Entry
 from palletflow.work import follows
 
 SOURCE = "order desk"
+# Who presses a button twice, or two people at once, start one run.
+ASKED_S = 20.0
 # Replayed while the person waits; more is left to the pipeline.
 REPLAYED_AT_ONCE = 200
 REPLAY_DAG = "quarantine_replay"
@@ -83,15 +85,12 @@ def replay_now(within: Context, record_ids: Sequence[int]) -> Counts:
     return counts
 
 
-def replay_all(within: Context, pipelines: Pipelines, record_ids: Sequence[int]) -> str:
+def replay_all(within: Context, pipelines: Pipelines, group: str, record_ids: Sequence[int]) -> str:
     """Replays a group: at once if it is small, else by the pipeline; what the page says of it."""
     if len(record_ids) > REPLAYED_AT_ONCE:
-        _trigger(pipelines, REPLAY_DAG, {"record_ids": list(record_ids)}, within.actor)
-        with within.conn.transaction():
-            groups = [
-                Entry("", None, None, "", "", datetime.now(UTC), f"{len(record_ids)} records", "quarantine replay")
-            ]
-            needs.done(within.conn, groups, "replay asked for", within.actor, SOURCE)
+        said, subject = f"{len(record_ids)} records", f"quarantine replay {group}"
+        asked = [Entry("", None, None, "", "", datetime.now(UTC), said, subject)]
+        _start(within, pipelines, REPLAY_DAG, asked, "replay asked for", lambda _: {"record_ids": list(record_ids)})
         return "replay-begun"
     counts = replay_now(within, record_ids)
     landed = counts.records - counts.rejected
@@ -163,11 +162,13 @@ def _photos(within: Context, pipelines: Pipelines, found: Sequence[Entry]) -> st
     """Has the network's own pipeline look for photos of the longest missing."""
     for network in sorted({one.network for one in found}):
         wanted = [one for one in found if one.network == network][:PHOTOS_AT_ONCE]
-        conf = {"tracking_ids": ", ".join(one.name for one in wanted)}
-        _trigger(pipelines, f"{network}_fetch_photos", conf, within.actor)
-        with within.conn.transaction():
-            needs.done(within.conn, wanted, "photos looked for", within.actor, SOURCE)
+        _start(within, pipelines, f"{network}_fetch_photos", wanted, "photos looked for", _tracking_ids)
     return "fetching"
+
+
+def _tracking_ids(wanted: Sequence[Entry]) -> Mapping[str, object]:
+    """What the pipelines that fetch photos are asked."""
+    return {"tracking_ids": ", ".join(one.name for one in wanted)}
 
 
 def _stale(within: Context, _: Pipelines, found: Sequence[Entry]) -> str:
@@ -199,12 +200,28 @@ def _document_fetch(network: str) -> str | None:
     return str(network_part(network, "work").DOCUMENT_FETCH) if has_part(network, "document_fetch") else None
 
 
-def _trigger(pipelines: Pipelines, dag_id: str, conf: Mapping[str, object], actor: str) -> None:
-    try:
-        pipelines.trigger(dag_id, conf, actor)
-    except LookupError as error:
-        remedy = "Airflow may not have read it yet, or it is broken: see its list of pipelines."
-        raise Refused(503, f"Airflow has no pipeline {dag_id}", [Fault("", "no_pipeline", remedy)]) from error
+def _start(
+    within: Context,
+    pipelines: Pipelines,
+    dag_id: str,
+    wanted: Sequence[Entry],
+    kind: str,
+    conf: Callable[[Sequence[Entry]], Mapping[str, object]],
+) -> None:
+    """Starts a pipeline for those of the entries for which nobody has done so in the last seconds.
+
+    `kind`: what the history says of them; `conf`: what the run is given for them. Raises Refused 503.
+    """
+    with within.conn.transaction():
+        found = needs.not_asked(within.conn, wanted, kind, ASKED_S)
+        if not found:
+            return
+        needs.done(within.conn, found, kind, within.actor, SOURCE)
+        try:
+            pipelines.trigger(dag_id, conf(found), within.actor)
+        except LookupError as error:
+            remedy = "Airflow may not have read it yet, or it is broken: see its list of pipelines."
+            raise Refused(503, f"Airflow has no pipeline {dag_id}", [Fault("", "no_pipeline", remedy)]) from error
 
 
 def _number(one: Entry) -> int:

@@ -41,6 +41,16 @@ SELECT consignment_id, %(kind)s, %(actor)s, %(source)s, jsonb_build_object('why'
 FROM unnest(%(consignment_ids)s::bigint[], %(said)s::text[], %(subjects)s::text[]) AS done (consignment_id, said,
                                                                                               subject)
 """
+# In the order of the subjects, so that two who ask for the same do not wait for each other.
+HOLD = """
+SELECT pg_advisory_xact_lock(hashtextextended('palletflow asked ' || subject, 0)) FROM (
+    SELECT DISTINCT subject FROM unnest(%s::text[]) AS asked (subject) ORDER BY subject
+) held
+"""
+LATELY = """
+SELECT subject FROM activity
+WHERE subject = ANY (%s) AND subject <> '' AND kind = %s AND at > now() - make_interval(secs => %s)
+"""
 FLAGGED = "SELECT connection, flagged_at, reason FROM connection_flags ORDER BY flagged_at, connection"
 SILENT = "SELECT rate_group, silent_since FROM call_windows WHERE silent_since IS NOT NULL ORDER BY silent_since"
 
@@ -140,6 +150,17 @@ def not_seen_to(conn: Connection, found: Sequence[Entry]) -> list[Entry]:
     """Those that no person has taken off their list."""
     seen = {row[0] for row in conn.execute(SEEN, ([one.subject for one in found], SEEN_TO))} if found else set()
     return [one for one in found if one.subject not in seen]
+
+
+def not_asked(conn: Connection, found: Sequence[Entry], kind: str, within_s: float) -> list[Entry]:
+    """Those of which nobody had `kind` done within the last seconds.
+
+    Until the caller's transaction ends, whoever else asks about any of them waits.
+    """
+    subjects = [one.subject for one in found]
+    conn.execute(HOLD, (subjects,))
+    asked = {row[0] for row in conn.execute(LATELY, (subjects, kind, within_s))}
+    return [one for one in found if one.subject not in asked]
 
 
 def done(conn: Connection, found: Sequence[Entry], kind: str, actor: str, source: str) -> None:

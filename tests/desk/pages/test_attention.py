@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -415,6 +416,25 @@ def test_what_can_be_asked_for_again_is_asked_for(store, desk, pipelines):
     assert (run.dag_id, run.by) == ("palletways_fetch_photos", "clerk")
     assert store.execute("SELECT count(*) FROM stale_consignments").fetchone() == (0,)
     assert store.execute("SELECT count(*) FROM orders WHERE review_reason IS NOT NULL").fetchone() == (0,)
+
+
+def test_photos_are_looked_for_once_however_often_it_is_pressed(store, desk, pages, pipelines):
+    _photo(store)
+    path = "/attention/photos/all"
+    # Two people at once, each of whom presses twice.
+    with ThreadPoolExecutor(4) as pressing:
+        list(pressing.map(lambda browser: browser.post(path), [pages("clerk") for _ in range(4)]))
+    assert [run.dag_id for run in pipelines.runs] == ["palletways_fetch_photos"]
+    assert store.execute("SELECT count(*) FROM activity WHERE kind = 'photos looked for'").fetchone() == (1,)
+
+    # One more is looked for by itself, and after a while the first one can be again.
+    _photo(store)
+    desk.post(path)
+    first, second = (run.conf["tracking_ids"] for run in pipelines.runs)
+    assert first not in second
+    store.execute("UPDATE activity SET at = at - interval '1 minute'")
+    desk.post(path)
+    assert set(pipelines.runs[-1].conf["tracking_ids"].split(", ")) == {first, second}
 
 
 def test_what_nobody_can_mend_is_taken_off_the_list_and_the_history_says_by_whom(store, desk, waits):

@@ -161,8 +161,13 @@ def test_many_are_left_to_the_pipeline(store, desk, pipelines):
 
     assert said(desk.post("/attention/quarantine/replay", group=group)) == "replay-begun"
 
+    # Pressed once more, before the pipeline has come to anything.
+    assert said(desk.post("/attention/quarantine/replay", group=group)) == "replay-begun"
     [run] = pipelines.runs
     assert (run.dag_id, run.conf, run.by) == ("quarantine_replay", {"record_ids": ids}, "clerk")
+    store.execute("UPDATE activity SET at = at - interval '1 minute'")
+    desk.post("/attention/quarantine/replay", group=group)
+    assert len(pipelines.runs) == 2
 
 
 def test_two_who_replay_the_same_record_make_one_order(store, reject, pages):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from palletflow.desk.context import Context
 from palletflow.desk.entering import Clerk
 from palletflow.desk.label_jobs import facts_of
+from palletflow.desk.mending import ASKED_S
 from palletflow.desk.pages.telling import work_words
 from palletflow.desk.pages.why import exchange_facts
 from palletflow.desk.pipelines import CannotStart, Pipelines
@@ -20,8 +21,6 @@ from palletflow.store.dispatch import DispatchRefused
 from palletflow.work import follows
 
 SOURCE = "order desk"
-# Who presses a button twice, or two people at once, start one run.
-ASKED_S = 20.0
 DONE_MEANWHILE = "done-meanwhile"
 
 

@@ -103,7 +103,7 @@ def listed(
 def replay(request: Request, within: InContext, group: GivenGroup, network: GivenNetwork = "") -> Any:
     """Replays a group of quarantined records."""
     ids = need_groups.record_ids(within.conn, _asked(within, network).networks, group)
-    said = mending.replay_all(within, request.app.state.pipelines, ids) if ids else "done-meanwhile"
+    said = mending.replay_all(within, request.app.state.pipelines, group, ids) if ids else "done-meanwhile"
     return back(request, _list("quarantine", network), said)
 
 
