@@ -19,6 +19,14 @@ REVISIONS = "alembic_version"
 UNFINISHED = "restore_unfinished"
 # No server carries out so many transactions between a backup and the loss after it.
 FEED_STEP = 2**36
+# Of numbers that networks are told, no house gives so many between a backup and the loss after it.
+LEFT_OUT = 100_000
+# Their ids stand in what we call a sending, by which a network knows it again.
+NUMBERED = ("orders", "consignments")
+LEAVE_OUT_IDS = """
+SELECT setval(numbering, nextval(numbering::regclass) + %s) FROM pg_get_serial_sequence(%s, 'id') numbering
+"""
+LEAVE_OUT_NUMBERS = "UPDATE consignment_numbers SET last = last + %s"
 
 TABLES = """
 SELECT c.relname,
@@ -160,12 +168,16 @@ def go_on_numbering(conn: Connection, given: Mapping[str, int]) -> None:
 
 
 def finish(conn: Connection) -> None:
-    """Ends a restore, when the schema is the newest: the change feed goes on after what its readers have seen.
+    """Ends a restore, when the schema is the newest: the change feed goes on after what its readers have seen, and
+    what networks are told to know a consignment by goes on after what they may have been told since the backup.
 
     Entries of the feed stand in the order of the server's transactions, and this server may be behind in counting them.
     """
     with conn.transaction():
         conn.execute(f"DROP TABLE {UNFINISHED}".encode())
+        for table in NUMBERED:
+            conn.execute(LEAVE_OUT_IDS, (LEFT_OUT, table))
+        conn.execute(LEAVE_OUT_NUMBERS, (LEFT_OUT,))
         row = conn.execute("SELECT xact::text::bigint FROM activity ORDER BY xact DESC LIMIT 1").fetchone()
         [(now,)] = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()
         offset = (row[0] if row else now) + FEED_STEP - now
