@@ -213,6 +213,34 @@ def test_parked_work_that_is_given_up_is_told_by_the_history(conn, simulator, pu
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "registered", "stays"),
+    [
+        ("dispatch", "waiting", False, True),
+        ("dispatch", "unknown", False, True),
+        ("tracking_id", "completed", False, True),
+        ("cancel", "completed", True, True),
+        ("cancel", "todo", False, False),
+        ("label", "completed", True, False),
+        ("dispatch", "failed", False, False),
+    ],
+)
+def test_parked_work_stays_while_a_dispatch_or_a_cancellation_depends_on_it(
+    conn, simulator, pull, fetch, kind, state, registered, stays
+):
+    simulator.create(count=1)
+    pull()
+    conn.execute("UPDATE consignments SET dispatch_state = %s, registered = %s", (state, registered))
+    [(consignment,)] = fetch("SELECT id FROM consignments")
+    work_items.enqueue(conn, "palletways", kind, [consignment])
+    work_items.enqueue(conn, "palletways", "notes", [987_654])
+    conn.execute("UPDATE work_items SET parked_at = %s, last_error = 'refused'", (LONG_AGO,))
+
+    assert retention.parked_work(conn, BEFORE, on) == 2 - stays
+
+    assert [row[0] for row in fetch("SELECT kind FROM work_items")] == [kind] * stays
+
+
 def test_what_is_over_goes_and_what_somebody_writes_just_now_stays(conn, dsn, fetch):
     for days in (0, 29, 31, 500):
         conn.execute(

@@ -72,12 +72,16 @@ WITH step AS MATERIALIZED (
 SELECT (SELECT max(id) FROM step), (SELECT min(at) < %(before)s FROM step), (SELECT count(*) FROM gone)
 """  # noqa: S608
 # Whoever settles work locks its consignment first, so we do too. The key of work is its consignment's id, and of work
-# on one pallet "<id>:<pallet>".
+# on one pallet "<id>:<pallet>". While its dispatch waits, its outcome is unknown, its tracking number has not come, or
+# its cancellation has not reached the network, work is all that will ever end that; so it stays.
 PARKED = f"""
 SELECT w.id, c.id FROM work_items w
 LEFT JOIN consignments c ON c.id = CASE WHEN w.key ~ '^[0-9]{{1,18}}(:[0-9]+)?$'
                                         THEN split_part(w.key, ':', 1)::bigint END
-WHERE w.parked_at < %s ORDER BY w.id LIMIT {ROWS}
+WHERE w.parked_at < %s
+  AND (c.dispatch_state IN ('waiting', 'unknown')
+       OR c.dispatch_state = 'completed' AND (NOT c.registered OR w.kind = 'cancel')) IS NOT TRUE
+ORDER BY w.id LIMIT {ROWS}
 """  # noqa: S608
 LOCK_CONSIGNMENTS = "SELECT FROM consignments WHERE id = ANY (%s) ORDER BY id FOR KEY SHARE"
 GIVE_UP_PARKED = """
@@ -159,7 +163,10 @@ def history(conn: Connection, before: datetime, go: Go) -> int:
 
 
 def parked_work(conn: Connection, before: datetime, go: Go) -> int:
-    """Deletes work that was parked before that moment, with an activity entry of what it was and why; how many."""
+    """Deletes work that was parked before that moment, with an activity entry of what it was and why; how many.
+
+    What a dispatch that has not ended, a tracking number that has not come, or a cancellation depends on is kept.
+    """
     gone = 0
     while True:
         with conn.transaction():
