@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from tests.conftest import PROJECT
+from tests.waiting import until
 
 from palletflow.airflow.metrics import Meter
 from palletflow.airflow.watch import Watch
@@ -130,7 +130,7 @@ def test_everything_else_somebody_is_needed_for_is_told(conn, watch, told, healt
         "Airflow's triggerer gives no sign of life",
         "Connection nexus_pgd302 is flagged",
         "The bytes of 1 documents are not where documents lie. Look whether the storage is the right one and whole; if "
-        "it is, restore them from the backup.",
+        "it is, copy `documents` of the backup folder over it, as the runbook says.",
     ]
     assert watch.meter.readings["airflow_up", ("scheduler",)] == 0
     links = {link for (link,) in conn.execute("SELECT link FROM alerts")}
@@ -234,13 +234,6 @@ def running(watch):
     finally:
         stop.set()
         thread.join()
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_one_of_several_looks_and_another_takes_over_when_it_ends(conn, dsn, watch):

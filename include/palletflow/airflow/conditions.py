@@ -139,7 +139,7 @@ def _lost(figures: Figures) -> list[Condition]:
         Condition(
             "Documents are lost",
             f"The bytes of {figures.lost_documents} documents are not where documents lie. Look whether the storage is "
-            "the right one and whole; if it is, restore them from the backup.",
+            "the right one and whole; if it is, copy `documents` of the backup folder over it, as the runbook says.",
             f"{ATTENTION}/lost-documents",
         )
     ]

@@ -30,7 +30,6 @@ BUDGET_S = 900.0
 SAID_EVERY_S = 30.0
 # A drain comes by every ten minutes, even if nothing wakes it.
 IDLE = timedelta(minutes=30)
-DIGESTS_SHOWN = 20
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +139,7 @@ def check_storage() -> dict[str, dict[str, int]]:
             if one.missing:
                 log.warning(
                     "%s: the bytes of %d are not in the object storage, %d of them since the last check. "
-                    "Copy `documents` of a backup folder over the storage; the runbook says how.",
+                    "Copy `documents` of the backup folder over it, as the runbook says.",
                     *(table, one.missing, one.lost),
                 )
     return found

@@ -128,7 +128,8 @@ CAUSES: dict[str, Cause] = {
             "lost-documents",
             "Documents whose bytes are gone",
             Urgency.NOW,
-            "Restore them from a backup of the document storage, or fetch the document from its network again.",
+            "Copy `documents` of the backup folder over the document storage, as the runbook says, then trigger the "
+            "pipeline maintenance: it takes off this list what is back. Or fetch the document from its network again.",
             ends=True,
         ),
         Cause(
