@@ -31,7 +31,7 @@ from palletflow.store import customer_links, documents
 from palletflow.store.connection import Connection
 from palletflow.store.documents import StoredDocument
 
-# As store.customer_links makes them: 32 bytes of chance.
+# As palletflow.desk.pages.links makes them: 32 bytes that nobody can guess.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 # So many requests are worked on at once, and so many more may wait; these have connections of their own.
 PLACES = 4

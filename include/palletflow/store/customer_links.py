@@ -4,7 +4,6 @@ Only a digest of a link's token is stored, so whoever reads the order store cann
 """
 
 import hashlib
-import secrets
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -13,13 +12,13 @@ from psycopg.rows import class_row
 from palletflow.store import activity
 from palletflow.store.connection import Connection
 
-TOKEN_BYTES = 32
 # Of one consignment's links; more are a mistake of some program.
 MOST_LISTED = 200
 
 MAKE = """
 INSERT INTO customer_links (consignment_id, digest, made_by, expires_at)
 SELECT id, %s, %s, now() + make_interval(days => %s) FROM consignments WHERE id = %s
+ON CONFLICT (digest) DO NOTHING
 RETURNING expires_at
 """
 LISTED = f"""
@@ -94,18 +93,18 @@ class Facts(NamedTuple):
     delivered_at: datetime | None
 
 
-def make(conn: Connection, consignment_id: int, days: int, actor: str) -> str | None:
-    """The token of a new link that opens for so many days, within the caller's transaction; None without consignment.
+def make(conn: Connection, consignment_id: int, token: str, days: int, actor: str) -> bool:
+    """Makes the link of a token, which opens for so many days, within the caller's transaction; whether it opens now.
 
-    Nobody can have it a second time. Writes activity "customer link made".
+    A token is text that nobody can guess; only its digest is kept. Nothing is made for one that was used before. Writes
+    activity "customer link made".
     """
-    token = secrets.token_urlsafe(TOKEN_BYTES)
     written = conn.execute(MAKE, (_digest(token), actor, days, consignment_id)).fetchone()
-    if written is None:
-        return None
-    until = {"customer_link": [None, f"until {written[0]:%Y-%m-%d %H:%M} UTC"]}
-    activity.record(conn, consignment_id, "customer link made", actor, "order desk", until)
-    return token
+    if written:
+        until = {"customer_link": [None, f"until {written[0]:%Y-%m-%d %H:%M} UTC"]}
+        activity.record(conn, consignment_id, "customer link made", actor, "order desk", until)
+    link = opened(conn, token)
+    return link is not None and link.consignment_id == consignment_id
 
 
 def listed(conn: Connection, consignment_id: int) -> list[CustomerLink]:

@@ -198,7 +198,7 @@ def test_what_strangers_wrote_runs_on_no_page(store, desk, monkeypatch, tmp_path
     for key, fault in ((WORD, "BAD_FORMAT"), ("K 2", "BAD_FORMAT"), ("K 3", "UNKNOWN_CUSTOMER")):
         waiting.quarantined(store, {WORD: WORD, "notes": [WORD]}, Fault(fault, "notes", WORD), key=key)
     store.execute("INSERT INTO connection_flags (connection, reason) VALUES ('nexus_pgd302', %s)", (WORD,))
-    customer_links.make(store, failed, 14, WORD)
+    customer_links.make(store, failed, "T" * 43, 14, WORD)
     assert len(poison(store)) > 90
     seen: dict[str, int] = {}
     todo = {"/", "/attention/quarantine", f"/find?q={quote(WORD)}", f"/nothing{quote(WORD)}"}

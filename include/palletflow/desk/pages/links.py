@@ -1,8 +1,9 @@
 """Links to a consignment's page for customers: listed, made and revoked."""
 
+import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
 
 from palletflow.desk.context import Context, InContext
 from palletflow.desk.pages.render import SAID, back, page
@@ -10,7 +11,11 @@ from palletflow.desk.refusals import conflict, unknown
 from palletflow.store import consignments, customer_links, documents
 
 DESK, TRACK = "/desk", "/track"
+# Chance in each form that makes a link, so that one form makes one.
+ONCE_BYTES = 16
 OFF = "There are no pages for customers here: the deployment file has no customer_view"
+
+Once = Annotated[str, Form(pattern=r"^[A-Za-z0-9_-]{22}$")]
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,13 +38,20 @@ def listed(request: Request, consignment_id: InConsignment, within: InContext) -
 
 
 @router.post("/consignment/{id}/links")
-def make(request: Request, consignment_id: InConsignment, within: InContext) -> Any:
-    """Makes a link. It is on the page that answers and nowhere else, neither in an address nor in the order store."""
+def make(request: Request, consignment_id: InConsignment, within: InContext, once: Once) -> Any:
+    """Makes a link. It is on the page that answers and nowhere else, neither in an address nor in the order store.
+
+    A browser that sends its form twice shows only the second answer. So the link is made from the form itself, and the
+    same form shows the same link, unless that has been revoked.
+    """
     days = within.networks.plan.customer_view_d
     if days is None:
         raise conflict("off", OFF)
+    token = request.app.state.form_tokens.secret(within.actor, "customer link", str(consignment_id), once)
     with within.conn.transaction():
-        token = customer_links.make(within.conn, consignment_id, days, within.actor)
+        is_open = customer_links.make(within.conn, consignment_id, token, days, within.actor)
+    if not is_open:
+        return back(request, f"/consignment/{consignment_id}/links", "link-revoked")
     beside = request.scope.get("root_path", "").removesuffix(DESK) + TRACK
     return _links(request, within, consignment_id, str(request.url.replace(path=f"{beside}/{token}", query="")))
 
@@ -63,6 +75,7 @@ def _links(request: Request, within: Context, consignment_id: int, made: str = "
         links=links,
         most=customer_links.MOST_LISTED,
         made=made,
+        once=secrets.token_urlsafe(ONCE_BYTES),
         said=SAID["link-made"] if made else SAID.get(request.query_params.get("said", ""), ""),
         days=within.networks.plan.customer_view_d,
         shown=len(documents.shown_to_customers(within.conn, consignment_id)),
