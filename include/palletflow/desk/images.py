@@ -40,8 +40,9 @@ CARD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 240" width="3
 <text x="160" y="200" text-anchor="middle" font-family="sans-serif" font-size="15" fill="#5c6470">{why}</text>
 </svg>
 """
-# An address of a preview stands for the same bytes until somebody restores another order store.
-KEPT = "private, max-age=86400, immutable"
+# A browser may hold a preview, and asks before it shows it again: whoever was logged out meanwhile, or looks for what
+# is gone, does not see it. Where it still holds, the answer costs a look into the order store and nothing is drawn.
+KEPT = "private, no-cache"
 NOT_KEPT = "private, no-store"
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
 
@@ -55,11 +56,12 @@ def pages(document: StoredDocument, side: int) -> tuple[int, str]:
 def answer(request: Request, document: StoredDocument, side: int, page: int, headers: Mapping[str, str]) -> Response:
     """A page of a document, at most `side` pixels wide and high. Never fails for what is in the file.
 
-    `headers` are those of all answers of the application; without a Cache-Control the browser keeps what was drawn.
+    `headers` are those of all answers of the application; without a Cache-Control the browser holds what was drawn, and
+    asks each time whether it may show it.
     """
     tag = f'"{document.sha256.hex()[:32]}-{side}-{page}"'
     shared = {"Cache-Control": KEPT, "ETag": tag, **headers, **SAFE}
-    if request.headers.get("if-none-match") == tag:
+    if tag in _held(request):
         return Response(status_code=304, headers=shared)
     png, _, fault = _drawn(document, side, page)
     if not fault:
@@ -68,6 +70,11 @@ def answer(request: Request, document: StoredDocument, side: int, page: int, hea
         shared = {**headers, **SAFE, "Cache-Control": NOT_KEPT}
     card = CARD.format(name=TYPES.get(document.media_type, "File"), why=WHY_NOT[fault])
     return Response(card, media_type="image/svg+xml", headers=shared)
+
+
+def _held(request: Request) -> list[str]:
+    """The tags of what the browser holds; a proxy that packs answers marks them as weak."""
+    return [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
 
 
 def _drawn(document: StoredDocument, side: int, page: int) -> tuple[bytes, int, str]:

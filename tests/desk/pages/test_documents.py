@@ -8,6 +8,7 @@ from PIL import Image
 from tests.desk.desk_orders import order
 from tests.documents.photo_files import add_page, contents_bomb, jpeg, photo, photo_pdf, written
 
+from palletflow.desk.preview_cache import PREVIEWS
 from palletflow.documents import media
 from palletflow.documents.storage import open_storage
 from palletflow.store import documents
@@ -63,12 +64,28 @@ def test_a_photo_and_a_pdf_have_thumbnails_and_pages_to_read(desk, keep):
     assert 1590 <= max(page.size) <= 1600
 
 
-def test_a_browser_keeps_a_preview_and_is_told_that_it_still_holds(desk, keep):
-    path = f"/documents/{keep(PHOTO)}/thumbnail"
+def test_a_browser_asks_before_it_shows_a_preview_again_and_nothing_is_drawn_for_that(
+    desk, looker, stranger, keep, store, monkeypatch
+):
+    number = keep(PHOTO)
+    path = f"/documents/{number}/thumbnail"
     first = desk.get(path)
-    assert "immutable" in first.headers["Cache-Control"]
-    again = desk.get(path, 304, headers={"If-None-Match": first.headers["ETag"]})
-    assert again.content == b""
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    tag = first.headers["ETag"]
+    assert desk.get(f"/documents/{number}/preview.png").headers["ETag"] != tag
+
+    def drawn(*_):
+        raise AssertionError("what the browser holds is not drawn again")
+
+    monkeypatch.setattr(PREVIEWS, "get", drawn)
+    for held in (tag, f'"another", W/{tag}'):
+        again = desk.get(path, 304, headers={"If-None-Match": held})
+        assert (again.content, again.headers["ETag"], again.headers["Cache-Control"]) == (b"", tag, "private, no-cache")
+    looker.get(path, 304, headers={"If-None-Match": tag})
+    # Whoever is logged out is not told that it holds, nor is anybody once it is gone.
+    stranger.get(path, 401, headers={"If-None-Match": tag})
+    store.execute("DELETE FROM documents WHERE id = %s", (number,))
+    desk.get(path, 404, headers={"If-None-Match": tag})
 
 
 def locked():
