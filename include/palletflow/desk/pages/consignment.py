@@ -14,21 +14,13 @@ from palletflow.desk.context import Context, InContext
 from palletflow.desk.label_jobs import LabelFormat
 from palletflow.desk.pages import acting, why
 from palletflow.desk.pages.render import back, page
-from palletflow.desk.pages.telling import DOCUMENTS, OUTCOMES, STOPS, UPLOADS, network_name, shown, told, work_words
+from palletflow.desk.pages.telling import DISPATCHED, DOCUMENTS, OUTCOMES, STOPS, UPLOADS, network_name, shown, told, work_words
 from palletflow.desk.plan import Networks
 from palletflow.desk.refusals import Fault, of_content, unknown
 from palletflow.discovery import network_part
 from palletflow.store import standing, timeline
 from palletflow.store.timeline import END, Happening, Place, Record
 
-DISPATCHED = {
-    "not_needed": ("no dispatch task", ""),
-    "todo": ("dispatch task open", "warn"),
-    "waiting": ("being sent", "warn"),
-    "completed": ("dispatched", "good"),
-    "failed": ("dispatch failed", "bad"),
-    "unknown": ("outcome unknown", "bad"),
-}
 # A place in the story as it stands in an address.
 PLACE = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT[\d:.+-]{8,26}) (?P<source>[a-z]{1,20}) (?P<id>-?\d{1,18})", re.ASCII)
 # What a table of a record's fields shows of one.

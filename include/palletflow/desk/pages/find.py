@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 
 from palletflow.desk.context import Context, InContext
-from palletflow.desk.pages.consignment import DISPATCHED
 from palletflow.desk.pages.render import back, page
-from palletflow.desk.pages.telling import network_name
+from palletflow.desk.pages.telling import DISPATCHED, network_name
 from palletflow.orders.consignment import Role
 from palletflow.orders.lifecycle import Status
 from palletflow.store import desk_search

@@ -28,6 +28,15 @@ SAID_AS = {
 }
 BAD = ("refused", "failed", "stopped", "parked", "given up", "lost")
 GOOD = ("dispatched", "photos fetched", "photo uploaded")
+# How a dispatch state is said, and its tone.
+DISPATCHED = {
+    "not_needed": ("no dispatch task", ""),
+    "todo": ("dispatch task open", "warn"),
+    "waiting": ("being sent", "warn"),
+    "completed": ("dispatched", "good"),
+    "failed": ("dispatch failed", "bad"),
+    "unknown": ("outcome unknown", "bad"),
+}
 STOPS = {
     "pickup": "collection",
     "collection_depot": "collection depot",
