@@ -3,14 +3,18 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from palletflow.airflow.metrics import COUNTER, GAUGE, METRICS
+from palletflow.airflow.metrics import COUNTER, GAUGE, METRICS, of_airflow, of_store, of_syncs
+from palletflow.store.figures import COUNTED, Budget, Figures, Quarantine, Window, Work
+from palletflow.syncs import SyncState
 
 FOLDER = Path(__file__).parents[2] / "include" / "monitoring"
+PACKAGE = FOLDER.parent / "palletflow"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 RULES = [
     rule for group in yaml.safe_load((FOLDER / "alert-rules.yaml").read_text())["groups"] for rule in group["rules"]
@@ -114,6 +118,36 @@ def airflows_own() -> set[str]:
     from airflow._shared.observability.metrics.metrics_registry import MetricsRegistry
 
     return {f"airflow_{name.replace('.', '_')}" for name in MetricsRegistry()._metrics}
+
+
+def test_every_metric_is_emitted() -> None:
+    now = datetime.now(UTC)
+    sync = SyncState("nexus", "orders", "p", "orders", ("D",), "nexus_poll", None, None, None, timedelta(0), False)
+    levels = Figures(
+        work=[Work("nexus", "dispatch", 1, 1, 1, now, now, 1, "reason")],
+        quarantine=[Quarantine("nexus", "UNKNOWN_CUSTOMER", 1, 1)],
+        flagged=[],
+        lost_documents=0,
+        dispatches={"unknown": 1},
+        quarantined_files={"palletways": 1},
+        windows=[Window("group", 1, 1, False, False)],
+        budgets=[Budget("connection", 1, False)],
+        standing={"runs": 1},
+    )
+    readings = [*of_store(levels, now), *of_syncs([sync]), *of_airflow({"scheduler": True})]
+    emitted = {reading.name for reading in readings}
+    # What the watch counts itself, beside what the history tells.
+    counted = {name for name, _ in COUNTED.values()} | {"imported", "alerts_told", "looks"}
+
+    assert emitted == {name for name, metric in METRICS.items() if metric.kind == GAUGE}
+    assert counted == {name for name, metric in METRICS.items() if metric.kind == COUNTER}
+
+
+def test_what_is_counted_is_what_the_history_calls_it() -> None:
+    figures = PACKAGE / "store" / "figures.py"
+    sources = "".join(file.read_text() for file in PACKAGE.rglob("*.py") if file != figures)
+
+    assert [kind for kind in COUNTED if f'"{kind}"' not in sources] == []
 
 
 def test_every_metric_is_shown_on_the_dashboard() -> None:

@@ -153,6 +153,28 @@ def test_what_is_lost_on_the_way_to_the_network_is_said_first(store, api, desk):
     assert "palletforce_902" not in shown
 
 
+def test_a_restored_order_that_the_network_has_cancelled_says_that_it_is_to_be_sent_anew(store, api, desk):
+    one = entered(api)
+    api.put("/orders/SO-1/trip", TRIP)
+    api.post("/orders/SO-1/dispatch/complete")
+    with store.transaction():
+        sent = dispatch.of_consignment(store, one)
+        dispatch.submitted(store, sent, "R-1", warnings=[], now=lively.NOW, actor="palletflow")
+    api.post("/orders/SO-1/cancel", {"reason": "customer rang"})
+    api.post("/orders/SO-1/restore")
+    with store.transaction():
+        task = dispatch.of_consignment(store, one)
+        dispatch.taken_back(store, task, next_number="", reason="deleted there", actor="palletflow")
+    store.execute("DELETE FROM work_items")
+
+    shown = text(desk.get(f"/consignment/{one}"))
+
+    assert "Stuck: It was cancelled at Palletforce and its order restored since: Palletforce has nothing of it" in shown
+    assert "Complete its dispatch task again; then it is sent anew within seconds" in shown
+    desk.post(f"/consignment/{one}/dispatch/complete", on=f"/consignment/{one}")
+    assert "restored since" not in text(desk.get(f"/consignment/{one}"))
+
+
 def test_a_script_in_every_field_from_outside_is_shown_and_not_run(store, desk, api):
     for make in (lively.palletforce, lively.nexus, lively.palletways):
         one = make(store, SCRIPT)

@@ -90,6 +90,9 @@ def _dispatch(held: Mapping[str, Any]) -> Iterator[Cause]:
         how = f"{network} refused it" if task["sent_at"] else f"it was never sent to {network}"
         also = f" (and {len(more)} more, below)" if more else ""
         yield Cause("bad", f"Dispatch failed, {how}: {_fault(first)}{also}.", first.get("remedy", ""))
+    elif state == "todo" and held["lifecycle_status"] == "CANCELLED":
+        said = f"It was cancelled at {network} and its order restored since: {network} has nothing of it any more."
+        yield Cause("bad", said, "Complete its dispatch task again; then it is sent anew within seconds.")
     elif state == "todo":
         yield Cause("warn", "Its dispatch task is open.", "Complete the task; then it is sent within seconds.")
     elif state == "not_needed" and held["order"]["source"] == "api" and not held["registered"]:
