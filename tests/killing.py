@@ -3,17 +3,16 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import PROJECT
+from tests.waiting import PATIENCE_S, until
 
 from palletflow.store import network_lock
 from palletflow.store.connection import connect
 
-PATIENCE_S = 60
 DEPLOYMENT = PROJECT / "include" / "deployment.yaml"
 
 
@@ -55,14 +54,6 @@ def started(make: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
         process.end()
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Waits for something to have happened."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came that far"
-        time.sleep(0.02)
-
-
 @contextmanager
 def stopping(dsn: str, table: str | None, network: str) -> Iterator[Callable[..., None]]:
     """Stops a process where it writes a table, or (None) where it writes what its network has or has no more.
@@ -90,3 +81,11 @@ def stopping(dsn: str, table: str | None, network: str) -> Iterator[Callable[...
             yield lambda processes=1: until(lambda: waiting(processes))
         ended = "SELECT FROM pg_stat_activity WHERE pid = ANY (%s) AND state <> 'idle'"
         until(lambda: looking.execute(ended, (stopped,)).fetchone() is None)
+
+
+def killed_at(dsn: str, table: str | None, start: Callable[..., Process], *arguments: object, network: str) -> None:
+    """Starts a process with these arguments and kills it where `stopping` stops it."""
+    with stopping(dsn, table, network) as until_stopped:
+        process = start(*arguments)
+        until_stopped()
+        process.kill()

@@ -1,12 +1,12 @@
 """Sessions are few, shared, kept for many files, and given up when they are broken or nobody needs them."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from tests.transfer.servers import PROTOCOLS, open_session, server_of, server_of_openssh
+from tests.waiting import until
 
 from palletflow.network_errors import AuthFailed, NotSent
 from palletflow.transfer import pool
@@ -29,13 +29,6 @@ def upload_many(sessions, count, threads, first=1):
 
     with ThreadPoolExecutor(threads) as workers:
         list(workers.map(upload, range(first, first + count)))
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it never came that far"
-        time.sleep(0.02)
 
 
 @pytest.mark.rule("PW-6-24")

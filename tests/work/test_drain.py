@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.waiting import until
 
 from palletflow.network_errors import AuthFailed, Rejected, Throttled, UnknownOutcome
 from palletflow.store import connection_flags, work_items, work_wakeups
@@ -18,16 +19,6 @@ from palletflow.work.handling import Result
 NETWORK = "palletforce"
 PATIENCE_S = 20
 SAID = ("palletforce_900", "UploadManifest", "HTTP 500")
-
-
-def until(found):
-    """Asks until the answer is true; the answer."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.01)
-    raise AssertionError(f"waited {PATIENCE_S} s in vain")
 
 
 def enqueue(conn, kind, *keys, **options):

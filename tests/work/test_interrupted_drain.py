@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from palletflow.store import work_items
 from palletflow.store.connection import connect
@@ -45,25 +45,9 @@ def locked(dsn, table, mode):
 
 def until_stopped(conn, table, sessions=1):
     """Waits until so many sessions wait for the table; their backends' pids."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        waiting = conn.execute(
-            "SELECT pid FROM pg_locks WHERE NOT granted AND relation = %s::regclass", (table,)
-        ).fetchall()
-        if len(waiting) >= sessions:
-            return [pid for (pid,) in waiting]
-        time.sleep(0.02)
-    raise AssertionError(f"no drain ever waited for {table}")
-
-
-def until(found):
-    """Asks until the answer is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found():
-            return
-        time.sleep(0.005)
-    raise AssertionError(f"waited {PATIENCE_S} s in vain")
+    waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+    stopped = until(lambda: len(found := conn.execute(waiting, (table,)).fetchall()) >= sessions and found)
+    return [pid for (pid,) in stopped]
 
 
 def until_alone(conn):
@@ -157,7 +141,7 @@ def test_killed_while_it_ends_items_their_results_are_gone_too(queue, conn, dsn,
 @pytest.mark.parametrize("told", [1, 3, 5, 8, 11])
 def test_killed_at_any_moment_the_next_drains_are_whole(queue, conn, dsn, network, whole, told):
     process = Process(dsn, network)
-    until(lambda: network.exists() and len(network.read_text().split()) >= told)
+    until(lambda: network.exists() and len(network.read_text().split()) >= told, pause=0.005)
     process.kill()
 
     until_alone(conn)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.nexus.dispatching import House
 from tests.networks.nexus.test_cancel import DELETE, assert_taken_back
@@ -31,6 +32,7 @@ def start(haulier) -> Iterator[Callable[..., Process]]:
 
 
 stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 def ready(house: House) -> int:
@@ -54,10 +56,7 @@ def assert_whole_after_another_run(house: House, order: int, creates: int = 1) -
 @pytest.mark.rule("NX-6-2", "NX-6-3")
 def test_killed_before_the_number_was_saved(haulier, start):
     order = ready(haulier)
-    with stopping(haulier.dsn, "consignment_numbers") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, "consignment_numbers", start)
 
     task = haulier.task(order)
     assert (task.state, task.sent_at, task.sends) == ("waiting", None, 0)
@@ -117,10 +116,7 @@ def test_killed_while_a_create_was_lost(haulier, start):
 @pytest.mark.rule("NX-6-2", "NX-6-6", "NX-6-7")
 def test_killed_after_the_answer_and_before_it_was_stored(haulier, start):
     order = ready(haulier)
-    with stopping(haulier.dsn, None) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, None, start)
 
     assert (haulier.state(order), haulier.fact(order, "registered")) == ("waiting", False)
     assert len(haulier.of_order(order)) == 1
@@ -148,10 +144,7 @@ def test_killed_after_a_search_and_before_its_find_was_stored(haulier, start):
     order = haulier.sent()
     assert haulier.state(order) == "unknown"
     haulier.advance(10)
-    with stopping(haulier.dsn, None) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, None, start)
 
     assert (haulier.state(order), haulier.fact(order, "registered")) == ("unknown", False)
     assert_whole_after_another_run(haulier, order)
@@ -188,10 +181,7 @@ def test_killed_before_the_label_came(haulier, start):
 def test_killed_after_the_label_came_and_before_it_was_stored(haulier, start):
     order = ready(haulier)
     haulier.work(DISPATCH)
-    with stopping(haulier.dsn, "documents") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, "documents", start)
 
     assert called(haulier, "GET", "/labels")()
     assert (haulier.state(order), haulier.labels(order)) == ("completed", [])
@@ -202,10 +192,7 @@ def test_killed_after_the_label_came_and_before_it_was_stored(haulier, start):
 def test_killed_while_it_was_read_back(haulier, start):
     order = haulier.sent()
     haulier.advance(3)
-    with stopping(haulier.dsn, "dispatch_tasks") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, "dispatch_tasks", start)
 
     assert haulier.state(order) == "completed"
     assert_whole_after_another_run(haulier, order)
@@ -231,10 +218,7 @@ def test_killed_after_nexus_cancelled_and_before_it_was_stored(haulier, start):
     order = haulier.sent()
     haulier.later(2)
     haulier.cancel(order)
-    with stopping(haulier.dsn, None) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, None, start)
 
     assert haulier.state(order) == "completed"
     haulier.play_out()

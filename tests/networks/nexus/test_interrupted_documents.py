@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.nexus.exchanging import House
 
@@ -41,6 +42,7 @@ def start(house, tmp_path) -> Iterator[Callable[[], Process]]:
 
 
 stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 def seen(house: House, method: str, part: str, count: int = 1) -> Callable[[], bool]:
@@ -95,10 +97,7 @@ def test_killed_while_nexus_was_listing_what_it_has(house, start, outgoing):
 
 @pytest.mark.rule("NX-9-12")
 def test_killed_before_number_and_name_were_written_down(house, start, outgoing):
-    with stopping(house.dsn, "document_exchanges") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "document_exchanges", start)
 
     assert (exchanges(house), house.uploads()) == ([], 0)
     assert_sent_whole_after_another_run(house, outgoing, uploads=3)
@@ -166,10 +165,7 @@ def test_killed_after_a_lost_upload_was_found_and_before_that_was_written_down(h
     house.work(DOCUMENT_UPLOAD)
     assert exchanges(house) == [("MPOD", 1, False)]
     house.conn.execute("UPDATE work_items SET due_at = now()")
-    with stopping(house.dsn, "document_exchanges") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "document_exchanges", start)
 
     assert_sent_whole_after_another_run(house, outgoing, uploads=3)
 
@@ -192,10 +188,7 @@ def test_killed_after_everything_was_sent_and_before_the_work_was_ended(house, s
 def test_killed_before_a_refusal_was_written_down(house, start, outgoing):
     """It is offered once more, refused once more, and flagged; the others go their way."""
     house.nexus.fault("http_413", **UPLOAD, times=2)
-    with stopping(house.dsn, "activity") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "activity", start)
 
     assert exchanges(house) == [("MPOD", 1, False)]
     house.play_out()
@@ -263,10 +256,7 @@ def test_killed_while_a_file_came(house, start, incoming, file):
 @pytest.mark.rule("NX-9-7", "NX-9-10")
 @pytest.mark.parametrize("table", ["documents", "document_exchanges", "activity"])
 def test_killed_between_a_file_s_bytes_and_its_rows(house, start, incoming, table):
-    with stopping(house.dsn, table) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, table, start)
 
     assert (house.documents(incoming), exchanges(house)) == ([], [])
     assert_fetched_whole_after_another_run(house, incoming)
@@ -290,10 +280,7 @@ def test_killed_after_everything_was_fetched_and_before_the_work_was_ended(house
 @pytest.mark.rule("NX-2.7-4")
 def test_killed_before_a_file_that_is_no_document_was_parked(house, start, incoming):
     house.nexus.fault("broken", "files/*", times=1)
-    with stopping(house.dsn, "document_exchanges") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "document_exchanges", start)
 
     assert exchanges(house) == []
     assert_fetched_whole_after_another_run(house, incoming)
@@ -337,9 +324,6 @@ def test_killed_while_optimize_was_answering(house, start, expected, accept, cal
 
 @pytest.mark.rule("NX-10-5")
 def test_killed_before_the_accepted_eta_was_written_down(house, start, expected):
-    with stopping(house.dsn, "eta_exports") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "eta_exports", start)
     assert house.rows("SELECT count(*) FROM eta_exports") == [(0,)]
     assert_told_after_another_run(house, expected, 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
-from tests.killing import stopping as stopping_in
+from tests.killing import killed_at as killed_at_in
 from tests.networks.nexus.tracked import Yard
 
 from palletflow.networks.nexus.work import NETWORK
@@ -39,7 +39,7 @@ def start(yard) -> Iterator[Callable[..., Process]]:
     yield from started(make)
 
 
-stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 @pytest.fixture(params=["auto", "off"])
@@ -78,10 +78,7 @@ def test_not_killed(yard, start, one):
 
 @pytest.mark.rule("NX-8-26", "NX-8-28")
 def test_killed_before_a_status_is_written_down(yard, start, one):
-    with stopping(yard.dsn, "tracking_events") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(yard.dsn, "tracking_events", start)
 
     assert (yard.told(one), yard.posts()) == ([], [])
     assert_told_once_after_another_run(yard, one, posts=3)
@@ -115,10 +112,7 @@ def test_killed_while_nexus_was_answering(yard, start, one, after):
 
 @pytest.mark.rule("NX-8-26", "NX-8-28")
 def test_killed_after_the_answer_and_before_it_was_stored(yard, start, one):
-    with stopping(yard.dsn, "activity") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(yard.dsn, "activity", start)
 
     assert yard.at_nexus(one) == ROUND[:1]
     assert yard.told(one) == [(ROUND[0], False, False)]
@@ -127,10 +121,7 @@ def test_killed_after_the_answer_and_before_it_was_stored(yard, start, one):
 
 @pytest.mark.rule("NX-8-26", "NX-8-27")
 def test_a_poll_between_a_kill_and_the_next_run_takes_it_for_an_echo(yard, start, one):
-    with stopping(yard.dsn, "activity") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(yard.dsn, "activity", start)
 
     news = yard.poll(one)
 
@@ -141,10 +132,7 @@ def test_a_poll_between_a_kill_and_the_next_run_takes_it_for_an_echo(yard, start
 @pytest.mark.rule("NX-8-25")
 def test_killed_while_it_was_holding_statuses_back(yard, start, one):
     yard.settle(status_export=False)
-    with stopping(yard.dsn, "work_items") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(yard.dsn, "work_items", start)
 
     yard.settle(status_export=True)
     assert_told_once_after_another_run(yard, one, posts=3)
@@ -158,10 +146,7 @@ def test_a_reading_killed_at_any_step_leaves_nothing_and_is_made_good(yard, star
     for hours, name in enumerate(("Collected", "Out for Delivery", "Delivered")):
         yard.status(one, name, hours, signatory="A Person")
     before = state(fetch)
-    with stopping(yard.dsn, table) as until_stopped:
-        process = start(one)
-        until_stopped()
-        process.kill()
+    killed_at(yard.dsn, table, start, one)
     assert state(fetch) == before
 
     start(one).finish()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.palletforce.dispatching import House
 from tests.networks.palletforce.test_dispatch_faults import assert_dispatched
@@ -30,6 +31,7 @@ def start(house, tmp_path) -> Iterator[Callable[..., Process]]:
 
 
 stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 def ready(house: House, **changes) -> int:
@@ -52,10 +54,7 @@ def assert_whole_after_another_run(house: House, order: int) -> None:
 @pytest.mark.rule("PF-7-4")
 def test_killed_before_the_sending_is_written_down(house, start):
     order = ready(house)
-    with stopping(house.dsn, "dispatch_tasks") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "dispatch_tasks", start)
 
     task = house.task(order)
     assert (task.state, task.sent_at, task.sends, house.calls()) == ("waiting", None, 0, [])
@@ -97,10 +96,7 @@ def test_killed_while_the_network_was_answering(house, start):
 @pytest.mark.rule("PF-7-4")
 def test_killed_after_the_answer_and_before_it_was_stored(house, start):
     order = ready(house)
-    with stopping(house.dsn, None) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, None, start)
 
     assert (house.state(order), house.fact(order, "registered")) == ("waiting", False)
     assert len(house.of_order(order)) == 1
@@ -142,10 +138,7 @@ def test_killed_after_a_look_up_and_before_its_find_was_stored(house, start):
     house.simulator.fault("timeout_after_accept", "UploadManifest")
     order = house.sent()
     house.advance(60)
-    with stopping(house.dsn, None) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, None, start)
 
     assert (house.state(order), house.fact(order, "registered")) == ("unknown", False)
     assert_whole_after_another_run(house, order)
@@ -172,10 +165,7 @@ def test_killed_while_it_was_sent_again(house, start):
 @pytest.mark.parametrize("table", ["inbound_records", "stops", "pallet_barcodes"])
 def test_killed_while_the_routing_was_stored(house, start, table):
     order = ready(house)
-    with stopping(house.dsn, table) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, table, start)
 
     assert house.state(order) == "completed"
     assert_whole_after_another_run(house, order)
@@ -198,10 +188,7 @@ def test_killed_while_a_label_was_drawn(house, start):
 @pytest.mark.rule("PF-7-5")
 def test_killed_between_a_label_s_bytes_and_its_row(house, start):
     order = ready(house)
-    with stopping(house.dsn, "documents") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(house.dsn, "documents", start)
 
     assert house.rows("SELECT count(*) FROM documents") == [(0,)]
     assert_whole_after_another_run(house, order)

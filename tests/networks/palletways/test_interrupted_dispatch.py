@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.palletways.dispatching import SUBMIT, House
 from tests.networks.palletways.test_cancel import DELETE
@@ -15,6 +16,7 @@ from tests.networks.palletways.test_dispatch import TEMPLATE
 from palletflow.networks.palletways.work import NETWORK
 
 stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 @pytest.fixture
@@ -79,10 +81,7 @@ def test_killed_while_it_was_validated(haulier, start):
 @pytest.mark.rule("PW-7.1-6")
 def test_killed_before_the_submission_was_written_down(haulier, start):
     order = ready(haulier)
-    with stopping(haulier.dsn, "dispatch_tasks") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, "dispatch_tasks", start)
     assert haulier.task(order).sent_at is None
     assert haulier.submissions() == []
     assert_whole_after_another_run(haulier, order)
@@ -106,10 +105,7 @@ def test_killed_while_the_network_was_answering(haulier, start, stored):
 @pytest.mark.rule("PW-7.1-4", "PW-7.1-7")
 def test_killed_after_the_answer_and_before_it_was_stored(haulier, start):
     order = ready(haulier)
-    with stopping(haulier.dsn, None) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(haulier.dsn, None, start)
     assert len(haulier.in_network(order)) == 1
     assert haulier.state(order) == "waiting"
     assert_whole_after_another_run(haulier, order)

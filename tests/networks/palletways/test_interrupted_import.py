@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.killing import DEPLOYMENT, Process, started, stopping, until
+from tests.killing import DEPLOYMENT, Process, killed_at, started, stopping, until
 from tests.networks.palletways.importing import FULL, House
 from tests.networks.palletways.simulated import START
 
@@ -60,10 +60,7 @@ def test_a_look_up_killed_where_it_writes_ends_like_an_undisturbed_one(house, pa
     forget(house)
     one = house.order(number, **FULL)
 
-    with stopping(dsn, table, NETWORK) as until_stopped:
-        process = start("look_up")
-        until_stopped()
-        process.kill()
+    killed_at(dsn, table, start, "look_up", network=NETWORK)
 
     house.pass_time(HOUR)  # its lease has ended
     assert house.work() == {"done": 1}
@@ -112,10 +109,7 @@ def test_an_import_of_what_was_entered_is_whole_after_it_was_killed(house, palle
     undisturbed = contents(house)
     forget(house)
 
-    with stopping(dsn, "stops", NETWORK) as until_stopped:
-        process = start("entered")
-        until_stopped()
-        process.kill()
+    killed_at(dsn, "stops", start, "entered", network=NETWORK)
     assert house.rows("SELECT FROM orders") == []
 
     house.entered()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.killing import DEPLOYMENT, Process, started, until
-from tests.killing import stopping as stopping_in
+from tests.killing import killed_at as killed_at_in
 from tests.networks.palletways.test_notes_out import NOTES, at_palletways, sends, told
 from tests.networks.palletways.tracked import Yard, at
 
@@ -47,7 +47,7 @@ def one(teller) -> str:
     return one
 
 
-stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 def assert_told_once_in_the_end(teller: Yard, one: str) -> None:
@@ -71,10 +71,7 @@ def test_not_killed(teller, start, one):
 
 @pytest.mark.rule("PW-2.7-4")
 def test_killed_before_a_note_is_written_down(teller, start, one):
-    with stopping(teller.dsn, "tracking_events") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(teller.dsn, "tracking_events", start)
 
     assert (told(teller, one), sends(teller)) == ([], 0)
     assert_told_once_in_the_end(teller, one)
@@ -112,10 +109,7 @@ def test_killed_while_palletways_was_answering(teller, start, one, after):
 
 @pytest.mark.rule("PW-2.7-4", "PW-1.4-10")
 def test_killed_after_the_answer_and_before_it_was_stored(teller, start, one):
-    with stopping(teller.dsn, "activity") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(teller.dsn, "activity", start)
 
     assert [type_ for _, type_, _ in at_palletways(teller, one)] == TYPES[:1]
     assert told(teller, one) == [(EVENTS[0], False, False)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import NOW, PROJECT
 from tests.killing import DEPLOYMENT, Process, started, until
+from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.palletways.simulated import SimulatedPalletways
 from tests.networks.palletways.tracked import Yard, at
@@ -131,6 +132,7 @@ def start(scene: Scene, store: str) -> Iterator[Callable[..., Process]]:
 
 
 stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 
 
 @pytest.mark.rule("PW-4.3-4")
@@ -153,10 +155,7 @@ stopping = partial(stopping_in, network=NETWORK)
     ],
 )
 def test_killed_where_it_writes_the_next_run_is_whole(scene, store, start, table):
-    with stopping(store, table) as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(store, table, start)
 
     start().finish()
     assert contents(store) == scene.undisturbed

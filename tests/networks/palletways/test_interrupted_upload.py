@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.killing import DEPLOYMENT, PATIENCE_S, Process, started, until
+from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.palletways.served_files import ServedFiles
 from tests.networks.palletways.uploading import Dock, photo
@@ -22,6 +23,7 @@ from palletflow.networks.palletways.simulator.files import home
 from palletflow.networks.palletways.work import NETWORK
 
 stopping = partial(stopping_in, network=NETWORK)
+killed_at = partial(killed_at_in, network=NETWORK)
 # More than fits into the buffers between two processes, so that a transfer that is held up has not ended.
 LARGE = 9 * 1024 * 1024
 
@@ -122,6 +124,16 @@ def name(dock: Dock, one: int, number: int) -> str:
     return f"{dock.tracking_id(one)}_{number}.jpg"
 
 
+def killed_before_it_was_written_down(dock: Dock, start: Callable[..., Process], held: Held) -> None:
+    """Kills a process where it writes down what it had the server do, which `held` holds up until then."""
+    process = start()
+    held.until_reached()
+    with stopping(dock.dsn, "photo_uploads") as until_stopped:
+        held.release()
+        until_stopped()
+        process.kill()
+
+
 def assert_no_half_file(files: ServedFiles) -> None:
     assert {file.data for file in files.published} <= {photo(1), photo(2)}
 
@@ -142,10 +154,7 @@ def assert_one_file_each_after_another_run(dock: Dock, files: ServedFiles, one: 
 
 @pytest.mark.rule("PW-8-32", "PW-6-25")
 def test_killed_before_the_number_was_written_down(dock, files, start, one):
-    with stopping(dock.dsn, "photo_uploads") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(dock.dsn, "photo_uploads", start)
     assert (first(dock), files.stored()) == (None, {})
     assert_one_file_each_after_another_run(dock, files, one)
 
@@ -164,12 +173,7 @@ def test_killed_after_the_number_and_before_any_connection(dock, files, start, o
 @pytest.mark.rule("PW-8-32", "PW-6-13")
 def test_killed_before_the_transfer_was_written_down(dock, files, start, one, hold):
     look = hold(files.received, "get")
-    process = start()
-    look.until_reached()
-    with stopping(dock.dsn, "photo_uploads") as until_stopped:
-        look.release()
-        until_stopped()
-        process.kill()
+    killed_before_it_was_written_down(dock, start, look)
     # The database may carry out what it was asked last.
     assert first(dock) in [("numbered", 1), ("transferring", 1)]
     assert files.stored() == {}
@@ -201,12 +205,7 @@ def test_killed_in_the_middle_of_a_file(dock, files, start, hold):
 @pytest.mark.rule("PW-8-32", "PW-6-28", "PW-6-30")
 def test_killed_after_the_file_was_written_and_before_renaming_was_written_down(dock, files, start, one, hold):
     writing = hold(files.received, "put")
-    process = start()
-    writing.until_reached()
-    with stopping(dock.dsn, "photo_uploads") as until_stopped:
-        writing.release()
-        until_stopped()
-        process.kill()
+    killed_before_it_was_written_down(dock, start, writing)
     assert first(dock) in [("transferring", 1), ("renaming", 1)]
     assert files.stored() == {f"{name(dock, one, 1)}.part": photo(1)}
     assert_one_file_each_after_another_run(dock, files, one)
@@ -229,12 +228,7 @@ def test_killed_while_the_server_renamed(dock, files, start, one, hold, done):
 @pytest.mark.rule("PW-8-32", "PW-6-32")
 def test_killed_before_the_upload_was_written_down(dock, files, start, one, hold):
     renaming = hold(files.received, "rename")
-    process = start()
-    renaming.until_reached()
-    with stopping(dock.dsn, "photo_uploads") as until_stopped:
-        renaming.release()
-        until_stopped()
-        process.kill()
+    killed_before_it_was_written_down(dock, start, renaming)
     assert first(dock) == ("renaming", 1)
     assert files.stored() == {name(dock, one, 1): photo(1)}
     assert_one_file_each_after_another_run(dock, files, one)
@@ -243,10 +237,7 @@ def test_killed_before_the_upload_was_written_down(dock, files, start, one, hold
 @pytest.mark.rule("PW-8-32", "PW-6-27", "PW-6-10")
 def test_killed_before_a_collision_was_written_down(dock, files, start, one):
     files.switches.set({"name_taken": [name(dock, one, 1)]})
-    with stopping(dock.dsn, "upload_collisions") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(dock.dsn, "upload_collisions", start)
     assert first(dock) == ("numbered", 1)
     dock.work()
     assert files.stored() == {name(dock, one, 2): photo(1), name(dock, one, 3): photo(2)}
@@ -258,12 +249,7 @@ def test_killed_before_a_collision_was_written_down(dock, files, start, one):
 def test_killed_before_a_failure_was_written_down(dock, files, start, one, hold):
     files.switches.set({"disk_full_at": {dock.protocol: {"value": 10, "times": 1}}})
     writing = hold(home.Incoming, "write")
-    process = start()
-    writing.until_reached()
-    with stopping(dock.dsn, "photo_uploads") as until_stopped:
-        writing.release()
-        until_stopped()
-        process.kill()
+    killed_before_it_was_written_down(dock, start, writing)
     assert first(dock) == ("transferring", 1)
     dock.now += timedelta(hours=1)  # the database may have carried out what it was asked last
     assert_one_file_each_after_another_run(dock, files, one)
@@ -273,10 +259,7 @@ def test_killed_before_a_failure_was_written_down(dock, files, start, one, hold)
 def test_killed_before_a_refusal_was_written_down(dock, files, start):
     one = dock.consignment()
     dock.add(one, photo(1, "GIF"))
-    with stopping(dock.dsn, "activity") as until_stopped:
-        process = start()
-        until_stopped()
-        process.kill()
+    killed_at(dock.dsn, "activity", start)
     assert dock.uploads(one) == []
     dock.work()
     assert (dock.states(one), len(dock.history(one))) == (["refused"], 1)
