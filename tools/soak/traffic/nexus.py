@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from soak.house import Control
-from soak.traffic.people import Diary, NotTaken, Order, OrderApi, happens, minutes, picture
+from soak.traffic.people import Diary, Order, OrderApi, happens, minutes, picture
 
 NETWORK = "nexus"
 LONDON = ZoneInfo("Europe/London")
@@ -79,11 +79,8 @@ class Nexus:
         self._api("POST", "orders", body)
 
         def dispatch(_: datetime) -> None:
-            if order.cancelled:
-                return
-            self._api("PUT", f"orders/{order.key}/trip", {"trip": f"T-{order.key}", "resource": resource})
-            self._api("POST", f"orders/{order.key}/dispatch/complete")
-            order.completed = True
+            if not order.cancelled:
+                self._api.dispatch(order, resource)
 
         self._diary.later(now + minutes(self._rng, 0, 20), dispatch)
 
@@ -108,7 +105,7 @@ class Nexus:
         if "collecting" in shown["our_roles"]:
             at = now.replace(microsecond=0)
             report = {"order": order.key, "stop": "pickup", "event": "completed", "at": at.isoformat()}
-            _taken(self._api("POST", "movements", {"stops": [report]}))
+            self._api.tell(stops=[report])
             order.reports.append(("pickup", "completed", at, None))
         else:
             order.reports.append(("pickup", "network", now, None))
@@ -151,14 +148,14 @@ class Nexus:
         expected = now.replace(microsecond=0) + minutes(self._rng, 40, 90)
         eta = {**pointed, "eta_from": expected.isoformat(), "eta_to": (expected + timedelta(hours=1)).isoformat()}
         route = {**pointed, "route": f"N-{now:%d%H}", "sequence": self._rng.randint(1, 30)}
-        _taken(self._api("POST", "movements", {"routes": [route], "etas": [eta]}))
+        self._api.tell(routes=[route], etas=[eta])
         self._diary.later(now + minutes(self._rng, 20, 60), lambda at: self._handed_over(order, at))
 
     def _handed_over(self, order: Order, now: datetime) -> None:
         at = now.replace(microsecond=0)
         report = {"order": order.key, "stop": "delivery", "event": "completed", "at": at.isoformat(),
                   "outcome": "CLEAN", "signatory": "J SMITH"}  # fmt: skip
-        _taken(self._api("POST", "movements", {"stops": [report]}))
+        self._api.tell(stops=[report])
         order.reports.append(("delivery", "completed", at, "CLEAN"))
         for kind in OURS:
             self._diary.later(now + minutes(self._rng, 0, 25), self._documented(order, kind))
@@ -178,8 +175,3 @@ def _collected(now: datetime) -> str:
     while day.weekday() > 3:
         day += timedelta(days=1)
     return day.isoformat()
-
-
-def _taken(answer: Any) -> None:
-    if answer["rejected"]:
-        raise NotTaken(f"A report was rejected: {answer}")

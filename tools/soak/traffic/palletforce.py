@@ -1,6 +1,5 @@
 """Palletforce's part of the night."""
 
-import csv
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from soak.house import Control
-from soak.traffic.people import Diary, Order, OrderApi, happens, minutes
+from soak.traffic.people import Diary, Order, OrderApi, drop, happens, minutes
 
 NETWORK = "palletforce"
 LONDON = ZoneInfo("Europe/London")
@@ -121,7 +120,9 @@ class Palletforce:
         self._api("POST", "orders", self._entered(order, customer, consignment))
         automatic = customer == "ACME" and rng.random() < 0.5
         resource = "PALLETFORCE_AUTO" if automatic else "PALLETFORCE_OUT"
-        self._diary.later(now + minutes(rng, 0, 20), lambda at: self._dispatch(order, resource))
+        self._diary.later(
+            now + minutes(rng, 0, 20), lambda _: self._api.dispatch(order, resource, completes=not automatic)
+        )
 
     def _known(self, order: Order) -> Order:
         self.orders[order.key] = order
@@ -129,12 +130,6 @@ class Palletforce:
 
     def _entered(self, order: Order, customer: str, consignment: Mapping[str, Any]) -> dict[str, Any]:
         return {"key": order.key, "customer": customer, "reference": order.key, "consignments": [consignment]}
-
-    def _dispatch(self, order: Order, resource: str) -> None:
-        self._api("PUT", f"orders/{order.key}/trip", {"trip": f"T-{order.key}", "resource": resource})
-        if resource == "PALLETFORCE_OUT":
-            self._api("POST", f"orders/{order.key}/dispatch/complete")
-        order.completed = True
 
     def _file(self, now: datetime) -> None:
         """Orders of customers, or the delivery manifest; sometimes with rows that are wrong."""
@@ -147,18 +142,9 @@ class Palletforce:
         if self._rng.random() < 0.1:
             rows = [{"nothing": "of it", "is": "known"}]
             good = []
-        self._write(name, rows)
+        drop(self._files, name, [list(rows[0]), *(row.values() for row in rows)])
         self.dropped[name] = len(good)
         self.filed += good
-
-    def _write(self, name: str, rows: list[dict[str, str]]) -> None:
-        self._files.mkdir(parents=True, exist_ok=True)
-        unfinished = self._files / f"{name}.part"
-        with unfinished.open("w", encoding="utf-8", newline="") as output:
-            writer = csv.DictWriter(output, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        unfinished.rename(self._files / name)
 
     # Our people and the members at the other end
 
@@ -199,9 +185,7 @@ class Palletforce:
         report: dict[str, Any] = {"order": order.key, "stop": stop, "event": "completed", "at": at.isoformat()}
         if outcome:
             report |= {"outcome": outcome, "signatory": "J SMITH", "reason": "Wrap torn" if outcome != "CLEAN" else ""}
-        answer = self._api("POST", "movements", {"stops": [report]})
-        if answer["rejected"]:
-            raise ValueError(f"{order.key}: {answer}")
+        self._api.tell(stops=[report])
         order.reports.append((stop, "completed", at, outcome))
 
 

@@ -1,6 +1,5 @@
 """Palletways's part of the night."""
 
-import csv
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from soak.house import PSIEF_COLUMNS, Control
-from soak.traffic.people import Diary, NotTaken, Order, OrderApi, happens, minutes, picture
+from soak.traffic.people import Diary, NotTaken, Order, OrderApi, drop, happens, minutes, picture
 
 NETWORK = "palletways"
 DEPOTS = ("123", "124")
@@ -97,11 +96,7 @@ class Palletways:
             bad = list(rows[0])
             bad[PSIEF_COLUMNS["tracking_id"] - 1] = "no number"
             rows.append(bad)
-        self._files.mkdir(parents=True, exist_ok=True)
-        unfinished = self._files / f"{name}.part"
-        with unfinished.open("w", encoding="utf-8", newline="") as output:
-            csv.writer(output).writerows(rows)
-        unfinished.rename(self._files / name)
+        drop(self._files, name, rows)
         self.dropped[name] = len(several)
 
     # Orders of ours
@@ -122,13 +117,7 @@ class Palletways:
         if not self._entered(body):
             del self.orders[order.key]
             return
-
-        def dispatch(_: datetime) -> None:
-            self._api("PUT", f"orders/{order.key}/trip", {"trip": f"T-{order.key}", "resource": "PALLETWAYS_OUT"})
-            self._api("POST", f"orders/{order.key}/dispatch/complete")
-            order.completed = True
-
-        self._diary.later(now + minutes(self._rng, 0, 20), dispatch)
+        self._diary.later(now + minutes(self._rng, 0, 20), lambda _: self._api.dispatch(order, "PALLETWAYS_OUT"))
 
     def _entered(self, body: Any) -> bool:
         """A service that nobody knows is refused at entry."""
@@ -189,9 +178,7 @@ class Palletways:
         at = now.replace(microsecond=0)
         arrived = {"order": order.key, "stop": "delivery", "event": "arrived", "at": at.isoformat()}
         done = {**arrived, "event": "completed", "at": (at + timedelta(minutes=1)).isoformat(), "signatory": "J SMITH"}
-        answer = self._api("POST", "movements", {"stops": [arrived, done]})
-        if answer["rejected"]:
-            raise NotTaken(f"A report was rejected: {answer}")
+        self._api.tell(stops=[arrived, done])
         order.reports += [
             ("delivery", "arrived", at, None),
             ("delivery", "completed", at + timedelta(minutes=1), "CLEAN"),

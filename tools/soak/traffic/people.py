@@ -1,13 +1,15 @@
 """Customers and our own people, who speak to the order API and try again until it has answered."""
 
+import csv
 import heapq
 import io
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -50,6 +52,22 @@ class OrderApi:
             self.repeated += 1
             time.sleep(PAUSE_S)
 
+    def dispatch(self, order: "Order", resource: str, *, completes: bool = True) -> None:
+        """Puts an order on a trip of its own and completes its dispatch task, unless the resource does that by itself.
+
+        Raises NotTaken.
+        """
+        self("PUT", f"orders/{order.key}/trip", {"trip": f"T-{order.key}", "resource": resource})
+        if completes:
+            self("POST", f"orders/{order.key}/dispatch/complete")
+        order.completed = True
+
+    def tell(self, **movements: list[dict[str, Any]]) -> None:
+        """What our people report, all of which has to be taken. Raises NotTaken."""
+        answer = self("POST", "movements", movements)
+        if answer["rejected"]:
+            raise NotTaken(f"A report was rejected: {answer}")
+
 
 @dataclass
 class Order:
@@ -91,6 +109,15 @@ def happens(rng: random.Random, an_hour: float) -> int:
 def minutes(rng: random.Random, fewest: float, most: float) -> timedelta:
     """Some time between the two."""
     return timedelta(seconds=round(rng.uniform(fewest, most) * 60))
+
+
+def drop(folder: Path, name: str, rows: Iterable[Iterable[str]]) -> None:
+    """Puts a CSV file of these rows into a watched folder, whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f"{name}.part"
+    with unfinished.open("w", encoding="utf-8", newline="") as output:
+        csv.writer(output).writerows(rows)
+    unfinished.rename(folder / name)
 
 
 def picture(text: str, width: int = 1000) -> bytes:

@@ -31,6 +31,12 @@ def doubles(network: str, what: str, keys: Iterable[Any]) -> Check:
     return Check(network, what, len(counted), wrong)
 
 
+def known(network: str, registered: Collection[str | None], there: Collection[str]) -> Check:
+    """What is registered here is in the network."""
+    wrong = [f"{number} is not there" for number in registered if number not in there]
+    return Check(network, "... and the network knows them all", len(registered), wrong)
+
+
 def dispatched(
     network: str, store: Store, orders: Mapping[str, Order], in_network: Callable[[Held], list[str]]
 ) -> Check:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from soak.traffic.nexus import DEPOTS, NETWORK, Nexus
-from soak.truth.checks import Check, check, dispatched, doubles, labelled, no_violations
+from soak.truth.checks import Check, check, dispatched, doubles, known, labelled, no_violations
 from soak.truth.store import Held, Store
 
 # What the search for documents ends with [NX-9-17], and our kinds for them.
@@ -24,12 +24,7 @@ def checks(seen: Any, now: Any, store: Store, night: Nexus, since: datetime) -> 
     later = {str(one["consignmentID"]): one for one in now["consignments"]}
     yield doubles(NETWORK, "numbers here once", [one.number for one in store.of(NETWORK) if one.registered])
     yield _consignments(held, registered, store, since.date().isoformat())
-    yield Check(
-        NETWORK,
-        "... and the network knows them all",
-        len(registered),
-        [f"{number} is not there" for number in registered if number not in later],
-    )
+    yield known(NETWORK, registered, later)
 
     def in_network(one: Held) -> list[str]:
         return [

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from soak.traffic.palletforce import NETWORK, Palletforce
-from soak.truth.checks import Check, check, dispatched, doubles, labelled
+from soak.truth.checks import Check, check, dispatched, doubles, known, labelled
 from soak.truth.store import Held, Store
 
 LONDON = ZoneInfo("Europe/London")
@@ -25,12 +25,7 @@ def checks(seen: Any, now: Any, store: Store, night: Palletforce) -> Iterator[Ch
     yield doubles(NETWORK, "numbers here once", [one.number for one in ours if one.registered])
     yield _consignments(held, registered, store)
     yield _routing(held, later, registered, store)
-    yield Check(
-        NETWORK,
-        "... and the network knows them all",
-        len(registered),
-        [f"{number} is not there" for number in registered if number not in later],
-    )
+    yield known(NETWORK, registered, later)
 
     def in_network(one: Held) -> list[str]:
         return [
