@@ -79,7 +79,7 @@ STRETCH = f"""
 WITH hits AS MATERIALIZED ({{hits}}) SELECT id, min(way) FROM hits GROUP BY id ORDER BY id DESC LIMIT {PAGE + 1}
 """  # noqa: S608
 CUSTOMERS = """
-SELECT id FROM customers WHERE code = ANY (%(words)s) OR (%(name)s <> '' AND strpos(lower(name), %(name)s) > 0)
+SELECT id FROM customers WHERE upper(code) = ANY (%(words)s) OR (%(name)s <> '' AND strpos(lower(name), %(name)s) > 0)
 ORDER BY id LIMIT 100
 """
 BOUNDS = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM consignments"

@@ -10,9 +10,10 @@ NAME_LEAST = 3
 
 
 class Typed(NamedTuple):
-    """`text` as it is shown again. `words`: the numbers it may be, as typed and as they are usually written, [] when
-    nothing was typed. `postcode`: without spaces, in capitals; `outward`: the same if it can be the first half of one,
-    else "". `name`: the part of a customer's name it may be, in small letters, else ""."""
+    """`text` as it is shown again. `words`: the numbers it may be, as typed and as people and systems write them, since
+    an index knows a word by its very letters; [] when nothing was typed. `postcode`: without spaces, in capitals;
+    `outward`: the same if it can be the first half of one, else "". `name`: the part of a customer's name it may be, in
+    small letters, else ""."""
 
     text: str
     words: list[str]
@@ -22,12 +23,14 @@ class Typed(NamedTuple):
 
 
 def read(text: str) -> Typed:
-    """What may be meant: spaces at the ends and double ones, capitals and control characters make no difference."""
+    """What may be meant: spaces at the ends and double ones and control characters make no difference, nor do capitals
+    where words are written in capitals, in small letters, or with a capital first."""
     kept = "".join(sign if sign.isprintable() else " " for sign in text).encode(errors="replace").decode()
     shown = " ".join(kept.split())[:MOST].rstrip()
     capitals = shown.upper()
     compact = capitals.replace(" ", "")
-    words = list(dict.fromkeys(word for word in (shown, capitals, compact) if word))
+    spellings = (shown, capitals, compact, shown.lower(), compact.lower(), shown.title(), shown.capitalize())
+    words = list(dict.fromkeys(word for word in spellings if word))
     outward = compact if OUTWARD.fullmatch(compact) else ""
     is_name = len(shown) >= NAME_LEAST and any(sign.isalpha() for sign in shown)
     return Typed(shown, words, compact, outward, shown.lower() if is_name else "")

@@ -68,6 +68,34 @@ def test_a_number_leads_straight_to_its_consignment(desk, ordered, number):
         assert answer.headers["location"] == f"/palletflow/desk/consignment/{consignment}", typed
 
 
+@pytest.mark.parametrize("entered", ["BLUE VAN-7A", "blue van-7a", "Blue Van-7A", "Blue van-7a"])
+@pytest.mark.parametrize("typed", ["blue van-7a", "BLUE VAN-7A", "Blue van-7A"])
+def test_capitals_make_no_difference(desk, ordered, store, entered, typed):
+    where = "/palletflow/desk/consignment/{}"
+    for column in ("source_key", "reference", "reference_2"):
+        consignment = ordered(f"SO-{column}")
+        store.execute(f"UPDATE orders SET {column} = %s WHERE source_key = %s".encode(), (entered, f"SO-{column}"))
+        assert desk.get("/find", 303, params={"q": typed}).headers["location"] == where.format(consignment)
+        store.execute("DELETE FROM orders")
+    on_trip, delivered = ordered("SO-1"), ordered("SO-2")
+    store.execute(
+        "INSERT INTO dispatch_tasks (consignment_id, trip, resource, auto_complete) VALUES (%s, %s, 'X', false)",
+        (on_trip, entered),
+    )
+    store.execute("UPDATE stops SET route = %s WHERE kind = 'delivery' AND consignment_id = %s", (entered, delivered))
+    assert listed(desk.get("/find", params={"q": typed})) == [delivered, on_trip]
+    # The customer's code, and a part of the name.
+    store.execute("UPDATE customers SET code = %s WHERE code = 'ACME'", (entered,))
+    store.execute("UPDATE dispatch_tasks SET trip = 'other'")
+    assert listed(desk.get("/find", params={"q": typed})) == [delivered, on_trip]
+
+
+def test_where_capitals_do_matter_the_page_says_so(desk, ordered):
+    ordered("SO-1", reference="mcDuff 7")
+    assert "a capital within a word" in desk.get("/find?q=MCDUFF 7").text
+    desk.get("/find", 303, params={"q": "mcDuff 7"})
+
+
 def test_what_fits_several_is_listed_with_what_it_was_found_by(desk, looker, ordered, number):
     first, second = ordered("SO-1", reference="TWICE"), ordered("SO-2", reference="TWICE")
     number(first, "9000010000001", "506456A900001000000101", "ONCE")

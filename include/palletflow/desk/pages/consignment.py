@@ -14,7 +14,17 @@ from palletflow.desk.context import Context, InContext
 from palletflow.desk.label_jobs import LabelFormat
 from palletflow.desk.pages import acting, why
 from palletflow.desk.pages.render import back, page
-from palletflow.desk.pages.telling import DISPATCHED, DOCUMENTS, OUTCOMES, STOPS, UPLOADS, network_name, shown, told, work_words
+from palletflow.desk.pages.telling import (
+    DISPATCHED,
+    DOCUMENTS,
+    OUTCOMES,
+    STOPS,
+    UPLOADS,
+    network_name,
+    shown,
+    told,
+    work_words,
+)
 from palletflow.desk.plan import Networks
 from palletflow.desk.refusals import Fault, of_content, unknown
 from palletflow.discovery import network_part
