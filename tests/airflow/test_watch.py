@@ -79,7 +79,7 @@ def test_what_lasts_is_told_once_and_once_more_when_it_is_over(conn, watch, told
     watch.look(conn)
     [text] = told()
     assert re.match(
-        r"1 items of nexus dispatch are parked, the first since .*\. Most of them for: HTTP 500: refused\. "
+        r"Parked work of nexus dispatch: 1, the first since .*\. Most often for: HTTP 500: refused\. "
         r"Mend the cause, then press Try again\.\nhttps://palletflow\.example\.com/palletflow/desk/attention/parked$",
         text,
     )
@@ -122,15 +122,14 @@ def test_everything_else_somebody_is_needed_for_is_told(conn, watch, told, healt
     watch.look(conn)
     begun = sorted(text.split(":")[0].split(" since")[0] for text in told())
     assert begun == [
-        "1 items of palletways photo are due, the first",
         "10 records of nexus were quarantined within an hour for UNKNOWN_CUSTOMER; 10 wait for that. Look at one of "
         "them",
         "Airflow's dag-processor gives no sign of life",
         "Airflow's scheduler gives no sign of life",
         "Airflow's triggerer gives no sign of life",
         "Connection nexus_pgd302 is flagged",
-        "The bytes of 1 documents are not where documents lie. Look whether the storage is the right one and whole; if "
-        "it is, copy `documents` of the backup folder over it, as the runbook says.",
+        "Documents whose bytes are not where documents lie",
+        "Work of palletways photo that is due",
     ]
     assert watch.meter.readings["airflow_up", ("scheduler",)] == 0
     links = {link for (link,) in conn.execute("SELECT link FROM alerts")}

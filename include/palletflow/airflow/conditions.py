@@ -96,9 +96,9 @@ def _parked(figures: Figures) -> list[Condition]:
     return [
         Condition(
             f"Parked: {work.network} {work.kind}",
-            f"{work.parked} items of {work.network} {work.kind} are parked, the first since {_at(work.parked_since)}, "
-            f"{work.parked_lately} of them within the last hour. Most of them for: {work.parked_for[:300]}. Mend the "
-            "cause, then press Try again.",
+            f"Parked work of {work.network} {work.kind}: {work.parked}, the first since {_at(work.parked_since)}, "
+            f"{work.parked_lately} within the last hour. Most often for: {work.parked_for[:300]}. Mend the cause, then "
+            "press Try again.",
             f"{ATTENTION}/parked",
         )
         for work in figures.work
@@ -110,8 +110,8 @@ def _waiting(figures: Figures, now: datetime) -> list[Condition]:
     return [
         Condition(
             f"Work waits: {work.network} {work.kind}",
-            f"{work.due} items of {work.network} {work.kind} are due, the first since {_at(work.due_since)}; "
-            f"{work.held} are being worked on. If none is: look whether the DAG is paused, and at its last run. If "
+            f"Work of {work.network} {work.kind} that is due: {work.due}, the first since {_at(work.due_since)}; "
+            f"{work.held} of it being worked on. If none is: look whether the DAG is paused, and at its last run. If "
             "some are: the network is slower than what comes in, or answers late.",
             f"{ATTENTION}/overdue",
         )
@@ -138,7 +138,7 @@ def _lost(figures: Figures) -> list[Condition]:
     return [
         Condition(
             "Documents are lost",
-            f"The bytes of {figures.lost_documents} documents are not where documents lie. Look whether the storage is "
+            f"Documents whose bytes are not where documents lie: {figures.lost_documents}. Look whether the storage is "
             "the right one and whole; if it is, copy `documents` of the backup folder over it, as the runbook says.",
             f"{ATTENTION}/lost-documents",
         )
