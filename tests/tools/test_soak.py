@@ -110,10 +110,11 @@ def one_held(**other: Any) -> Held:
     return Held(**{**facts, **other})
 
 
-def wrong(
-    held: list[Held], *, there: int = 1, imported: int = 1, listed: bool = False, completed: bool = True
-) -> set[str]:
-    """What the verdict finds wrong of one order; `there`: how often the network has it, `imported`: its status here."""
+def wrong(held: list[Held], *, there: int = 1, imported: int = 1, listed: str = "", completed: bool = True) -> set[str]:
+    """What the verdict finds wrong of one order; `there`: how often the network has it, `imported`: its status here.
+
+    `listed`: the cause by which it stands under Needs attention.
+    """
     at = datetime(2035, 3, 5, 18, tzinfo=UTC)
     rows = [(7, ELEMENT["barcode"], "POC", at, "COLLECTED", 1, False)] * imported
     entry = SimpleNamespace(consignment_id=7, said="", name="")
@@ -127,7 +128,7 @@ def wrong(
         work=[],
         quarantined=[],
         ignored=set(),
-        listed={cause: [entry] if listed and cause == "dispatch" else [] for cause in CAUSES},
+        listed={cause: [entry] if cause == listed else [] for cause in CAUSES},
     )
     numbers = [NUMBER, "9000010000999"][:there]
     network = {
@@ -168,4 +169,10 @@ def test_what_is_doubled_is_seen():
 def test_what_is_stuck_needs_an_entry():
     stuck = one_held(state="unknown", registered=False, number=None)
     assert wrong([stuck], there=0) == {DISPATCHED}
-    assert wrong([stuck], there=0, listed=True) == set()
+    assert wrong([stuck], there=0, listed="dispatch") == set()
+
+
+def test_what_somebody_cancelled_there_needs_an_entry():
+    cancelled = one_held(network_status="CANCELLED")
+    assert DISPATCHED in wrong([cancelled], there=0)
+    assert DISPATCHED not in wrong([cancelled], there=0, listed="review")

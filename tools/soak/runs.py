@@ -16,8 +16,9 @@ from soak.pipelines import Ended, Forks, Pipeline, Task
 MOST_AT_ONCE = 4
 # Airflow misses a killed task after two minutes (airflow.env) and tries it again a minute later.
 MISSED_AFTER = timedelta(minutes=3)
-# The night goes on when what is left of a step only waits. Nothing waits so long that nobody would look after it.
-STEP_S, STUCK_S = 8.0, 180.0
+# The night goes on when what is left of a step only waits. A drain ends by itself after eight minutes (airflow.work);
+# nothing takes longer.
+STEP_S, STUCK_S = 8.0, 600.0
 WAIT_S = 0.05
 # What is due is told of again in the same step, as long as that leads anywhere.
 ROUNDS = 3

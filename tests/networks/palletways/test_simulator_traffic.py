@@ -76,3 +76,11 @@ def test_what_is_submitted_moves_too(living):
     one = accepted(living)["TrackingID"]
     living.advance(3 * 86_400)
     assert Counter(entry["code"] for entry in living.one(one)["statuses"])[900] == 1
+
+
+def test_nobody_scans_what_somebody_has_completed(living):
+    living.reset()
+    one = accepted(living)["TrackingID"]
+    living.status(one, 900)
+    living.advance(3 * 86_400)
+    assert [entry["code"] for entry in living.one(one)["statuses"]] == [100, 900]

@@ -19,7 +19,7 @@ HISTORY = 150
 # Orders that bring a number of their own. Then what every so many bookings is: entered and not released, spoilt in one
 # field, no consignment at all.
 NUMBERED_SHARE, UNACCEPTED_SHARE, SPOILT_SHARE, GARBAGE_SHARE = 0.15, 0.06, 0.04, 0.02
-SPOILT = ({"weight": "heavy"}, {"deliveryAddress.postcode": None}, {"serviceName": "Q9"}, {"trackingNumber": "17"},
+SPOILT = ({"weight": "heavy"}, {"deliveryAddress.postcode": None}, {"serviceName": ""}, {"trackingNumber": "17"},
           {"pallets": "two"}, {"datesAndTimes": [{"dateTimeType": "COLD", "value": "tomorrow"}]})  # fmt: skip
 # Receivers at depots of others, and at ours.
 RECEIVERS = (

@@ -59,6 +59,8 @@ def dispatched(
                 return f"{order.key} was cancelled, is in the network as {numbers[0]}, and nobody is told of it"
             return None
         if one.state == "completed":
+            if not numbers and one.network_status == "CANCELLED" and store.is_listed(one.id, "review"):
+                return None  # cancelled there by somebody
             if [one.number] != list(numbers):
                 return f"{order.key} is completed as {one.number}, and the network has {list(numbers) or 'nothing'}"
             return None

@@ -54,7 +54,7 @@ class Traffic:
         signatory = rng.choice(_SIGNATORIES)
         course = _course(one, rng)
         for at, code in course:
-            network.at(at, partial(network.reach, one, code, at=at, signatory=signatory))
+            network.at(at, partial(self._move, one, code, at, signatory))
         delivered = course[-1][0]
         if one.delivery_depot in OUR_DEPOTS or rng.random() >= _PHOTOS_SHARE:
             return
@@ -62,6 +62,11 @@ class Traffic:
             if rng.random() < share:
                 at = delivered + timedelta(seconds=rng.randint(soonest * 60, latest * 60))
                 network.show(one, [Page(at, label=f"{one.tracking_id} photo {place}")])
+
+    def _move(self, one: Consignment, code: int, at: datetime, signatory: str) -> None:
+        """Nobody scans what somebody has completed."""
+        if one.completed_at is None:
+            self._network.reach(one, code, at=at, signatory=signatory)
 
     def _book(self, at: datetime, depot: str, rng: random.Random) -> None:
         self._network.add(consignment(rng, depot=depot, created=at, number=self._network.free_number()))
