@@ -46,7 +46,7 @@ restore: $(READY) ## restore the newest backup into a house that holds nothing: 
 
 test: $(READY) ## the whole test suite
 	@$(BIN)/python tools/browser.py > /dev/null
-	@$(BIN)/pytest -n 3
+	@$(BIN)/pytest -n 4
 
 check: $(READY) ## lint, types, rooms, locks and generated docs
 	@$(BIN)/ruff check

@@ -4,6 +4,7 @@ import io
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +21,29 @@ DAG = "palletforce_import"
 FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
 
 
+STANDING = ExitStack()
+
+
 @pytest.fixture(scope="session")
-def house(tmp_path_factory) -> Iterator[House]:
-    settings = replace(from_environment(FREE_PORTS), home=tmp_path_factory.mktemp("house"))
-    with pytest.MonkeyPatch.context() as patch, running_house_with(patch, settings) as stood_up:
-        read = stood_up.run_first()
+def house(tmp_path_factory) -> House:
+    return STANDING.enter_context(stood_up(tmp_path_factory.mktemp("house")))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last end-to-end test, as an idle house costs the tests that follow a fifth of a core."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        STANDING.close()
+
+
+@contextmanager
+def stood_up(home: Path) -> Iterator[House]:
+    settings = replace(from_environment(FREE_PORTS), home=home)
+    with pytest.MonkeyPatch.context() as patch, running_house_with(patch, settings) as house:
+        read = house.run_first()
         assert (read.broken, read.unread) == ({}, set())
-        first_pulls_ended(stood_up)
-        yield stood_up
+        first_pulls_ended(house)
+        yield house
 
 
 def running_house_with(patch, settings):
