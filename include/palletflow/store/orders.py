@@ -319,9 +319,14 @@ def warn_of_shared_numbers(
     return dict(conn.execute(SHARED_NUMBERS, values).fetchall())
 
 
-def ask_for_review(conn: Connection, order_id: int, reason: str) -> None:
-    """Flags an order for a person; the latest reason counts."""
-    conn.execute("UPDATE orders SET review_reason = %s, updated_at = now() WHERE id = %s", (reason, order_id))
+def ask_for_review(conn: Connection, order_id: int, reason: str) -> bool:
+    """Flags an order for a person; the latest reason counts. False when it was flagged for that reason already."""
+    flagged = conn.execute(
+        "UPDATE orders SET review_reason = %(why)s, updated_at = now() "
+        "WHERE id = %(id)s AND review_reason IS DISTINCT FROM %(why)s",
+        {"why": reason, "id": order_id},
+    )
+    return flagged.rowcount == 1
 
 
 def end_review(conn: Connection, order: HeldOrder, actor: str, source: str) -> bool:

@@ -75,5 +75,7 @@ class Canceller:
         reason = f"Cancelled after dispatch as {self.known_as(facts)}: {reason}"
         # Consignments before their orders, as everybody else who locks both.
         consignments.facts(conn, facts.id, locked=True)
-        orders.ask_for_review(conn, facts.order_id, reason)
-        activity.record(conn, facts.id, "flagged for review", self.actor, f"{self.network} cancel", warnings=[reason])
+        if orders.ask_for_review(conn, facts.order_id, reason):
+            activity.record(
+                conn, facts.id, "flagged for review", self.actor, f"{self.network} cancel", warnings=[reason]
+            )

@@ -78,7 +78,7 @@ def access(
         base_url,
         f"sim_{depot.lower()}",
         PASSWORD,
-        {"allow_http": True, "attachment_hosts": ["127.0.0.1"], "read_timeout_s": 0.4, "auth_cooldown_s": 0, **extra},
+        {"allow_http": True, "attachment_hosts": ["127.0.0.1"], "read_timeout_s": 0.8, "auth_cooldown_s": 0, **extra},
     )
     client = NexusClient(parsed, read_wire(sections), patient=False, sleep=sleep, jitter=lambda: 1.0)
     return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), mapper)

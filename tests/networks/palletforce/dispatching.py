@@ -67,7 +67,7 @@ class House(dispatching.House):
     ) -> None:
         self.simulator = simulator
         super().__init__(conn, dsn, plan, folder)
-        self.extra = {"read_timeout_s": 0.4, **extra}
+        self.extra = {"read_timeout_s": 0.8, **extra}
         simulator.control("clock", now=self.now.isoformat())
         simulator.control("clock", run=True)
 

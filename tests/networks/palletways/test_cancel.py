@@ -87,6 +87,16 @@ def test_what_was_released_is_for_the_network(haulier, key_kind):
     assert (deletes(haulier), len(haulier.in_network(order))) == (0, 1)
 
 
+def test_a_cancellation_that_is_worked_on_twice_flags_the_order_once(haulier):
+    order = haulier.sent()
+    haulier.play_out()
+    haulier.cancel(order)
+    haulier.work()
+    work_items.enqueue(haulier.conn, NETWORK, CANCEL, [haulier.consignment(order)])
+    haulier.work()
+    assert_flagged(haulier, order, "contact the network")
+
+
 @pytest.mark.rule("PW-7.1-8", "PW-1.1-8")
 def test_a_depot_key_cannot_delete(haulier):
     haulier.template(OUTSTANDING)
