@@ -1,7 +1,7 @@
 """`make soak`: a night simulated, then the verdict.
 
 HOURS of traffic and faults (12), then some to settle; SEED decides what happens and what goes wrong (1). The clock is
-moved: a whole night takes a quarter of an hour on two cores. Exit status 0 only if nothing was lost, nothing doubled
+moved: a whole night takes about three quarters of an hour. Exit status 0 only if nothing was lost, nothing doubled
 and nothing is stuck without an entry under Needs attention; else the house's folder is kept.
 """
 
