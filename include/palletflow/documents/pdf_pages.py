@@ -116,7 +116,8 @@ def alone(pdf: Pdf, page: Page) -> bytes:
                         if key in owner:
                             del owner[key]
         out = io.BytesIO()
-        single.save(out)
+        # Asked for again, the same page is the same file.
+        single.save(out, deterministic_id=True)
         return out.getvalue()
 
 
