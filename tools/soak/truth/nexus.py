@@ -77,9 +77,23 @@ def _statuses_in(held: dict[str, Any], registered: dict[str | None, Held], store
         consignment_id, number, event = one
         key = event["barcode"] or "", event["status"], _second(event["dateTime"])
         count = here.get(consignment_id, []).count(key)
+        if not count and _is_repeated(event, held[number]["statuses"]):
+            return None
         return None if count == 1 else f"{number}: {key[1]} {key[0]} of {key[2]:%d %H:%M:%S} is here {count} times"
 
     return check(NETWORK, "statuses of the network, each here once", wanted, fault)
+
+
+def _is_repeated(event: Any, events: list[Any]) -> bool:
+    """Whether it says again what the whole consignment is, and nothing else has been said since.
+
+    The list shows no difference then, so it is read with the next one that makes one (ADR 0008).
+    """
+    others = [one for one in events if one["dateTime"] < event["dateTime"]]
+    later = [one for one in events if one["dateTime"] >= event["dateTime"]]
+    return any(one["status"] == event["status"] and not one["barcode"] for one in others) and {
+        one["status"] for one in later
+    } == {event["status"]}
 
 
 def _second(text: str) -> datetime:
