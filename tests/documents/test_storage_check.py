@@ -15,9 +15,11 @@ from palletflow.store.documents import Document
 from palletflow.store.quarantined_files import QuarantinedFile
 
 DAY = timedelta(days=1)
-# Everything is stored now, so a check of today finds nothing old enough and one of these days does.
+# Everything is stored now, so a check of today finds nothing old enough and one of these days does. Middays, because
+# what is set aside is kept by the date it was set aside on.
 TODAY = datetime.now(UTC)
-TOMORROW, LATER, LATEST = TODAY + DAY * 1.1, TODAY + DAY * 2.2, TODAY + DAY * 3.3
+TOMORROW = TODAY.replace(hour=12) + DAY * 2
+LATER, LATEST = TOMORROW + DAY, TOMORROW + DAY * 2
 
 
 @pytest.fixture(params=["folder", "object storage"])
