@@ -62,6 +62,22 @@ def watermarks(store: Connection) -> list[tuple]:
     return store.execute("SELECT party, high FROM watermarks WHERE network = 'palletforce' ORDER BY party").fetchall()
 
 
+def is_running(house: House, dag: str) -> bool:
+    return house.api.get(f"dags/{dag}/dagRuns", state=["queued", "running"], limit=1)["total_entries"] > 0
+
+
+@pytest.fixture
+def between_pulls(house) -> None:
+    """No pull is under way, and its schedule begins none within the time a test of pulls takes."""
+
+    def is_quiet() -> bool:
+        next_at = house.api.get(f"dags/{DAG}")["next_dagrun_run_after"]  # none while a run is under way
+        in_two_minutes = datetime.now(UTC) + timedelta(minutes=2)
+        return bool(next_at) and datetime.fromisoformat(next_at) > in_two_minutes and not is_running(house, DAG)
+
+    until(is_quiet)
+
+
 @pytest.fixture
 def other_polls_at_rest(house) -> Iterator[None]:
     """They write into the same tables."""
@@ -70,8 +86,7 @@ def other_polls_at_rest(house) -> Iterator[None]:
     change = partial(requests.patch, headers=headers, timeout=30)
     for poll in polls:
         change(f"{house.api.base_url}/api/v2/dags/{poll}", json={"is_paused": True}).raise_for_status()
-    running = {"state": ["queued", "running"], "limit": 1}
-    until(lambda: not any(house.api.get(f"dags/{poll}/dagRuns", **running)["total_entries"] for poll in polls))
+    until(lambda: not any(is_running(house, poll) for poll in polls))
     yield
     for poll in polls:
         change(f"{house.api.base_url}/api/v2/dags/{poll}", json={"is_paused": False}).raise_for_status()
@@ -87,6 +102,7 @@ def test_the_first_pull_filled_the_order_store(house, store):
     assert store.execute("SELECT count(*) FROM consignments").fetchone()[0] > 100
 
 
+@pytest.mark.usefixtures("between_pulls")
 def test_a_manual_run_with_from_and_to_reads_that_window_and_leaves_the_watermark(house, store):
     before = watermarks(store)
     start = (datetime.now(UTC) - timedelta(hours=40)).replace(microsecond=0)
@@ -102,6 +118,7 @@ def test_a_manual_run_with_from_and_to_reads_that_window_and_leaves_the_watermar
     assert watermarks(store) == before
 
 
+@pytest.mark.usefixtures("between_pulls")
 def test_a_backfill_over_yesterday_leaves_the_watermark(house, store):
     before = watermarks(store)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -128,6 +145,7 @@ def test_a_backfill_over_yesterday_leaves_the_watermark(house, store):
     assert watermarks(store) == before
 
 
+@pytest.mark.usefixtures("between_pulls")
 def test_a_two_day_old_watermark_catches_up_in_one_go(house, store):
     two_days_ago = datetime.now(UTC) - timedelta(days=2)
     store.execute("UPDATE watermarks SET high = %s WHERE party = '902'", (two_days_ago,))
@@ -143,6 +161,7 @@ def test_a_two_day_old_watermark_catches_up_in_one_go(house, store):
     assert dict(watermarks(store))["902"] == windows[-1][1]
 
 
+@pytest.mark.usefixtures("between_pulls")
 @pytest.mark.rule("PF-1.3-16")
 def test_a_depot_that_is_refused_does_not_stop_the_others_and_comes_back_by_itself(house, store, alerts):
     fault = {"operation": "DownloadManifest", "fault": "http_401", "count": 1}
@@ -162,7 +181,7 @@ def test_a_depot_that_is_refused_does_not_stop_the_others_and_comes_back_by_itse
     assert store.execute("SELECT count(*) FROM connection_flags").fetchone() == (0,)
 
 
-@pytest.mark.usefixtures("other_polls_at_rest")
+@pytest.mark.usefixtures("between_pulls", "other_polls_at_rest")
 def test_a_task_killed_in_the_middle_leaves_nothing_and_its_rerun_is_whole(house, store):
     before = watermarks(store)
     requests.post(
