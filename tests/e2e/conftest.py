@@ -42,7 +42,7 @@ def stood_up(home: Path) -> Iterator[House]:
     with pytest.MonkeyPatch.context() as patch, running_house_with(patch, settings) as house:
         read = house.run_first()
         assert (read.broken, read.unread) == ({}, set())
-        first_pulls_ended(house)
+        until(lambda: not house.api.has_runs_under_way(DAG))
         yield house
 
 
@@ -55,14 +55,6 @@ def running_house_with(patch, settings):
     ]
     patch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(bundles))
     return running_house(settings, Terminal(io.StringIO()))
-
-
-def first_pulls_ended(house: House) -> None:
-    def ended() -> bool:
-        runs = house.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]
-        return all(run["state"] in ("success", "failed") for run in runs)
-
-    until(ended)
 
 
 @pytest.fixture

@@ -62,18 +62,15 @@ def watermarks(store: Connection) -> list[tuple]:
     return store.execute("SELECT party, high FROM watermarks WHERE network = 'palletforce' ORDER BY party").fetchall()
 
 
-def is_running(house: House, dag: str) -> bool:
-    return house.api.get(f"dags/{dag}/dagRuns", state=["queued", "running"], limit=1)["total_entries"] > 0
-
-
 @pytest.fixture
 def between_pulls(house) -> None:
     """No pull is under way, and its schedule begins none within the time a test of pulls takes."""
 
     def is_quiet() -> bool:
-        next_at = house.api.get(f"dags/{DAG}")["next_dagrun_run_after"]  # none while a run is under way
-        in_two_minutes = datetime.now(UTC) + timedelta(minutes=2)
-        return bool(next_at) and datetime.fromisoformat(next_at) > in_two_minutes and not is_running(house, DAG)
+        if house.api.has_runs_under_way(DAG):
+            return False
+        next_at = house.api.get(f"dags/{DAG}")["next_dagrun_run_after"]  # none until a run's end is noticed
+        return bool(next_at) and datetime.fromisoformat(next_at) - datetime.now(UTC) > timedelta(minutes=2)
 
     until(is_quiet)
 
@@ -86,7 +83,7 @@ def other_polls_at_rest(house) -> Iterator[None]:
     change = partial(requests.patch, headers=headers, timeout=30)
     for poll in polls:
         change(f"{house.api.base_url}/api/v2/dags/{poll}", json={"is_paused": True}).raise_for_status()
-    until(lambda: not any(is_running(house, poll) for poll in polls))
+    until(lambda: not any(house.api.has_runs_under_way(poll) for poll in polls))
     yield
     for poll in polls:
         change(f"{house.api.base_url}/api/v2/dags/{poll}", json={"is_paused": False}).raise_for_status()

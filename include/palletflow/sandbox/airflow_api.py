@@ -41,6 +41,10 @@ class AirflowApi:
         body = {"logical_date": None, "conf": conf or {}, "note": note}
         return str(self.post(f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def has_runs_under_way(self, dag_id: str) -> bool:
+        """Whether a run of the DAG is queued or running. Raises requests.RequestException."""
+        return bool(self.get(f"dags/{dag_id}/dagRuns", state=["queued", "running"], limit=1)["total_entries"])
+
     def orders(self, method: str, path: str, body: Any = None, **parameters: Any) -> requests.Response:
         """A call of the order API, e.g. orders("PUT", "orders/SO-1/trip", {...}). Raises requests.RequestException.
 

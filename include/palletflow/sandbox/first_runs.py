@@ -70,12 +70,8 @@ def _look(api: AirflowApi, since: datetime, outcome: DagsRead) -> None:
         if TAG not in {tag["name"] for tag in dag["tags"]} or dag["is_paused"]:
             continue
         try:
-            if not _under_way(api, name):
+            if not api.has_runs_under_way(name):
                 api.trigger(name, note="First run of this start")
             outcome.running.append(name)
         except requests.HTTPError as error:
             outcome.broken[name] = f"its first run was refused: {error}"
-
-
-def _under_way(api: AirflowApi, dag_id: str) -> bool:
-    return bool(api.get(f"dags/{dag_id}/dagRuns", state=["queued", "running"], limit=1)["total_entries"])

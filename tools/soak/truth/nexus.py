@@ -89,11 +89,10 @@ def _is_repeated(event: Any, events: list[Any]) -> bool:
 
     The list shows no difference then, so it is read with the next one that makes one (ADR 0008).
     """
-    others = [one for one in events if one["dateTime"] < event["dateTime"]]
-    later = [one for one in events if one["dateTime"] >= event["dateTime"]]
-    return any(one["status"] == event["status"] and not one["barcode"] for one in others) and {
-        one["status"] for one in later
-    } == {event["status"]}
+    before = [one for one in events if one["dateTime"] < event["dateTime"]]
+    since = [one for one in events if one["dateTime"] >= event["dateTime"]]
+    was_said = any(one["status"] == event["status"] and not one["barcode"] for one in before)
+    return was_said and all(one["status"] == event["status"] for one in since)
 
 
 def _second(text: str) -> datetime:
