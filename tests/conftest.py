@@ -23,7 +23,8 @@ from palletflow.networks.palletforce import settings
 from palletflow.networks.palletforce.client import PalletforceClient
 from palletflow.networks.palletforce.mapper import Mapper
 from palletflow.networks.palletforce.pull import Pulled, pull_depot
-from palletflow.networks.palletforce.simulator import ACCESS_KEYS, create_app
+from palletflow.networks.palletforce.simulator import ACCESS_KEYS
+from palletflow.networks.palletforce.simulator.app import create_app
 from palletflow.sandbox.postgres import EmbeddedPostgres
 from palletflow.store import migrate
 from palletflow.store.connection import Connection, connect

@@ -30,9 +30,13 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def ended(self) -> int:
+        """Waits for its end; the exit status."""
+        return self._process.wait(PATIENCE_S)
+
     def finish(self) -> None:
         """Lets it end well."""
-        assert self._process.wait(PATIENCE_S) == 0
+        assert self.ended() == 0
 
     def end(self) -> None:
         """Leaves nothing of it behind."""

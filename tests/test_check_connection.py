@@ -62,7 +62,7 @@ def order_store(known, dsn) -> None:
 def test_connections_of_every_network_are_tried(network, known, order_store):
     servers = networks.servers(network)
     named = dict(zip(servers, ports.choose(networks.HOST, [0] * len(servers)), strict=True))
-    served = Served(network_part(network, "simulator").create_app(traffic=False, **named))
+    served = Served(network_part(network, "simulator.app").create_app(traffic=False, **named))
     try:
         found = networks.connections(network, served.url, named)
         assert found

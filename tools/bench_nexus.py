@@ -64,7 +64,7 @@ class Cost(NamedTuple):
 def simulator() -> Iterator[str]:
     """A simulated Nexus in a process of its own, with 5,000 open consignments of our depot; its root URL."""
     [port] = ports.free_ports("127.0.0.1", 1)
-    served = "palletflow.networks.nexus.simulator:create_app"
+    served = "palletflow.networks.nexus.simulator.app:create_app"
     serve = f"import uvicorn; uvicorn.run('{served}', factory=True, port={port}, log_level='error')"
     process = subprocess.Popen([sys.executable, "-c", serve])
     root = f"http://127.0.0.1:{port}"

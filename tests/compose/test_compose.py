@@ -132,7 +132,7 @@ def test_the_sandbox_connections_of_the_example_lead_to_its_simulator_with_keys_
         simulator = SERVICES[service]
         assert simulator["profiles"] == ["sandbox"]
         by_name = ["python", "-m", "palletflow.sandbox", "simulator", network]
-        in_uvicorn = ["uvicorn", "--factory", f"palletflow.networks.{network}.simulator:create_app"]
+        in_uvicorn = ["uvicorn", "--factory", f"palletflow.networks.{network}.simulator.app:create_app"]
         assert simulator["entrypoint"] in (by_name, in_uvicorn)
         assert "8090" in simulator["command"]
     served = {name: fields for name, fields in expected.items() if name not in NOT_SERVED}

@@ -1,38 +1,17 @@
 """The work queue in the running deployment: woken when there is work, one run a burst, none while there is nothing."""
 
-import io
-import json
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
 from tests.e2e.waiting import PATIENCE_S, until
 
 from palletflow.sandbox import process_tree
-from palletflow.sandbox.house import House, running_house
-from palletflow.sandbox.settings import from_environment
-from palletflow.sandbox.terminal import Terminal
+from palletflow.sandbox.house import House
 from palletflow.store import work_items
 from palletflow.store.connection import Connection, DatabaseUnavailable, connect
 
 DAG, NETWORK = "work_queue", "nonet"
-FREE_PORTS = {"PALLETFLOW_PORT": "0", "PALLETFLOW_POSTGRES_PORT": "0", "PALLETFLOW_SIMULATOR_PORT": "0"}
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory) -> Iterator[House]:
-    settings = replace(from_environment(FREE_PORTS), home=tmp_path_factory.mktemp("house"))
-    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    folder = str(Path(__file__).with_name("dags"))
-    bundles = [{"name": "dags-folder", "classpath": local, "kwargs": {"path": folder}}]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(bundles))
-        with running_house(settings, Terminal(io.StringIO())) as stood_up:
-            until(lambda: DAG in {dag["dag_id"] for dag in stood_up.api.all("dags", "dags")})
-            until(lambda: stood_up.api.get(f"dags/{DAG}/dagRuns")["dag_runs"])  # the first sweep, at once
-            yield stood_up
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +69,7 @@ def test_an_idle_deployment_is_woken_and_a_burst_is_one_run(house, store):
 
 def test_a_refused_item_is_parked_and_the_run_succeeds(house, store):
     enqueue(store, "wrong", kind="refuse")
-    [parked] = until(lambda: work_items.listed(store, parked=True))
+    [parked] = until(lambda: work_items.listed(store, parked=True, network=NETWORK))
     assert (parked.key, parked.reason) == ("wrong", "wrong is refused on purpose")
     until_idle(house)
     assert {run["state"] for run in house.api.get(f"dags/{DAG}/dagRuns")["dag_runs"]} == {"success"}

@@ -29,7 +29,7 @@ def _network(name: str, ports: dict[str, int]) -> Any:
     from palletflow.discovery import network_part
 
     seed = int(os.environ["SOAK_SEED"])
-    return network_part(name, "simulator").create_app(seed=seed, traffic=name != "palletforce", **ports)
+    return network_part(name, "simulator.app").create_app(seed=seed, traffic=name != "palletforce", **ports)
 
 
 def _order_api() -> Any:

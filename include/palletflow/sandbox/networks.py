@@ -1,7 +1,7 @@
 """The simulated networks of the sandbox, found by looking into palletflow.networks.
 
-A network takes part by having a module `simulator` with `create_app()`, an ASGI application. If it also has a module
-`sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator. The names in
+A network takes part by having a module `simulator.app` with `create_app()`, an ASGI application. If it also has a
+module `sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator. The names in
 its SERVERS are those of servers that the application can run besides, such as one for files: both functions then take a
 port for each by its name, and create_app the address to listen on as `bind`.
 """
@@ -38,7 +38,7 @@ def connections(network: str, base_url: str, server_ports: Mapping[str, int]) ->
 def serve(network: str, host: str, port: int, server_ports: Mapping[str, int]) -> None:
     """Runs one simulator until it is told to end."""
     besides = {"bind": host, **server_ports} if server_ports else {}
-    app = network_part(network, "simulator").create_app(**besides)
+    app = network_part(network, "simulator.app").create_app(**besides)
     uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2)
 
 

@@ -1,4 +1,4 @@
-"""A run that misses its deadline, and one that misses it after it has failed."""
+"""A run that misses its deadline, and one that fails long before it."""
 
 import time
 from datetime import timedelta
@@ -8,14 +8,19 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from palletflow.airflow.defaults import dag_settings
 
-for dag_id in ("late_run", "failed_run"):
-    with DAG(dag_id, schedule=None, doc_md=__doc__, tags=["import"], **dag_settings(deadline=timedelta(seconds=5))):
+with DAG("late_run", schedule=None, doc_md=__doc__, tags=["import"], **dag_settings(deadline=timedelta(seconds=5))):
 
-        @task
-        def take_long(fails: bool) -> None:
-            """Ends long after the deadline, or fails before it."""
-            if fails:
-                raise AirflowFailException("on purpose")
-            time.sleep(20)
+    @task
+    def take_long() -> None:
+        time.sleep(20)
 
-        take_long(dag_id == "failed_run")
+    take_long()
+
+
+with DAG("failed_run", schedule=None, doc_md=__doc__, tags=["import"], **dag_settings(deadline=timedelta(hours=1))):
+
+    @task
+    def fail() -> None:
+        raise AirflowFailException("on purpose")
+
+    fail()

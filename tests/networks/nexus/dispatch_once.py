@@ -10,7 +10,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.networks.nexus.dispatching import access, handlers
+from tests.networks.nexus.dispatching import handlers
+from tests.networks.nexus.ways import access
 from upath import UPath
 
 from palletflow import deployment
@@ -22,7 +23,8 @@ from palletflow.work.drain import drain
 dsn, base_url, plan_file, folder, extra = sys.argv[1:]
 plan = deployment.load(Path(plan_file))
 accesses = {
-    depot: access(plan, base_url, depot, json.loads(extra), time.sleep) for depot in plan.network(NETWORK).depots
+    depot: access(plan, base_url, depot, sleep=time.sleep, **json.loads(extra))
+    for depot in plan.network(NETWORK).depots
 }
 made = handlers(plan, lambda _, depot: accesses[depot], Storage(UPath(folder)), lambda: datetime.now(UTC))
 drain(lambda: connect(dsn), NETWORK, made, dict.fromkeys(made, 1), linger_s=0, most_s=60, stop=threading.Event())

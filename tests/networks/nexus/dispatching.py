@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.networks import dispatching
 from tests.networks.dispatching import merged
+from tests.networks.nexus.ways import access
 
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import Storage
-from palletflow.networks.nexus import entry, settings
+from palletflow.networks.nexus import entry
 from palletflow.networks.nexus.cancel import Canceller
-from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.dispatch import Dispatcher
 from palletflow.networks.nexus.labels import LabelFetcher
-from palletflow.networks.nexus.lookups import Lookups
-from palletflow.networks.nexus.mapper import preview
-from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import CANCEL, DISPATCH, LABEL, NETWORK, Access, Reach
 from palletflow.store.connection import Connection
 from palletflow.work.handling import Handler
@@ -28,8 +25,6 @@ from palletflow.work.handling import Handler
 if TYPE_CHECKING:  # the processes that tests kill shall start quickly
     from tests.networks.nexus.simulated import SimulatedNexus
 
-# Of every user of the simulator.
-PASSWORD = "sim"
 # A Monday that is never behind the cut-off, and the days a service may deliver on.
 COLLECTION = date.today() + timedelta(days=14 - date.today().weekday())  # noqa: DTZ011
 TUESDAY, WEDNESDAY, THURSDAY = (COLLECTION + timedelta(days=days) for days in (1, 2, 3))
@@ -67,23 +62,6 @@ def handlers(plan: Deployment, reach: Reach, storage: Storage, clock: Callable[[
     }
 
 
-def access(
-    plan: Deployment, base_url: str, depot: str, extra: Mapping[str, Any], sleep: Callable[[float], None]
-) -> Access:
-    """A depot's way to a simulated Nexus, as the queue's handlers have it."""
-    mapper = preview(plan)
-    sections = mapper.template.sections
-    parsed = settings.parse(
-        plan.network(NETWORK).depots[depot],
-        base_url,
-        f"sim_{depot.lower()}",
-        PASSWORD,
-        {"allow_http": True, "attachment_hosts": ["127.0.0.1"], "read_timeout_s": 0.8, "auth_cooldown_s": 0, **extra},
-    )
-    client = NexusClient(parsed, read_wire(sections), patient=False, sleep=sleep, jitter=lambda: 1.0)
-    return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), mapper)
-
-
 class House(dispatching.House):
     """A haulier beside a simulated Nexus."""
 
@@ -93,9 +71,10 @@ class House(dispatching.House):
     def __init__(self, conn: Connection, dsn: str, plan: Deployment, nexus: SimulatedNexus, folder: Path) -> None:
         self.nexus, self.base_url = nexus, nexus.base_url
         super().__init__(conn, dsn, plan, folder)
+        self.extra = {"read_timeout_s": 0.8, "auth_cooldown_s": 0}
 
     def access(self, depot: str) -> Access:
-        return access(self.plan, self.base_url, depot, self.extra, self.pauses.append)
+        return access(self.plan, self.base_url, depot, sleep=self.pauses.append, **self.extra)
 
     def of_order(self, order_id: int) -> list[dict[str, Any]]:
         """What Nexus holds under any number that the order ever had."""

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.networks.nexus.exchanging import access, optimizing
+from tests.networks.nexus.ways import access, optimizing
 from upath import UPath
 
 from palletflow import deployment
@@ -26,9 +26,10 @@ from palletflow.work.drain import drain
 dsn, base_url, plan_file, folder, extra = sys.argv[1:]
 plan = deployment.load(Path(plan_file))
 accesses = {
-    depot: access(plan, base_url, depot, json.loads(extra), time.sleep) for depot in plan.network(NETWORK).depots
+    depot: access(plan, base_url, depot, sleep=time.sleep, **json.loads(extra))
+    for depot in plan.network(NETWORK).depots
 }
-optimize = optimizing(base_url.removesuffix("/v1/"), OPTIMIZE_KEY, json.loads(extra), time.sleep)
+optimize = optimizing(base_url.removesuffix("/v1/"), OPTIMIZE_KEY, sleep=time.sleep, **json.loads(extra))
 storage = Storage(UPath(folder))
 made = {
     DOCUMENT_FETCH: Fetcher(plan, lambda _, depot: accesses[depot], storage, lambda: datetime.now(UTC)),

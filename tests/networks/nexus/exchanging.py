@@ -3,7 +3,6 @@
 import itertools
 import json
 import threading
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,23 +11,19 @@ from typing import Any
 
 import psycopg
 from tests.networks.nexus.simulated import SimulatedNexus
+from tests.networks.nexus.ways import access, optimizing
 from tests.networks.palletforce.dispatching import content
 from upath import UPath
 
 from palletflow.deployment import Deployment
 from palletflow.documents import media
 from palletflow.documents.storage import Storage
-from palletflow.networks.nexus import settings
-from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.document_fetch import Fetcher
 from palletflow.networks.nexus.document_upload import Uploader
 from palletflow.networks.nexus.etas import EtaExport
-from palletflow.networks.nexus.lookups import Lookups
-from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.optimize import OptimizeClient
-from palletflow.networks.nexus.simulator import OPTIMIZE_KEY, PASSWORD
+from palletflow.networks.nexus.simulator import OPTIMIZE_KEY
 from palletflow.networks.nexus.simulator.samples import Media, sample
-from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import DOCUMENT_FETCH, DOCUMENT_UPLOAD, ETA_EXPORT, NETWORK, Access
 from palletflow.store import customers, documents, movements, orders, work_items
 from palletflow.store.connection import Connection, connect
@@ -41,31 +36,6 @@ ROLES = {"requesting": "originatingDepotCode", "collecting": "collectingDepotCod
 _keys = itertools.count(1)
 
 
-def access(
-    plan: Deployment, base_url: str, depot: str, extra: Mapping[str, Any], sleep: Callable[[float], None]
-) -> Access:
-    """A depot's way to a simulated Nexus, as the queue's handlers have it."""
-    mapper = Mapper(plan)
-    sections = mapper.template.sections
-    parsed = settings.parse(
-        plan.network(NETWORK).depots[depot],
-        base_url,
-        f"sim_{depot.lower()}",
-        PASSWORD,
-        {"allow_http": True, "attachment_hosts": ["127.0.0.1"], "read_timeout_s": 0.5, **extra},
-    )
-    client = NexusClient(parsed, read_wire(sections), patient=False, sleep=sleep, jitter=lambda: 1.0)
-    return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), mapper)
-
-
-def optimizing(root: str, key: str, extra: Mapping[str, Any], sleep: Callable[[float], None]) -> OptimizeClient:
-    """A simulated Optimize, as the queue's handlers have it."""
-    parsed = settings.parse_optimize(
-        "nexus_optimize", f"{root}/optimize", key, {"allow_http": True, "read_timeout_s": 0.5, **extra}
-    )
-    return OptimizeClient(parsed, patient=False, sleep=sleep, jitter=lambda: 1.0)
-
-
 class House:
     """A haulier's order store and queue, beside a simulated Nexus. `advance` ages what is stored."""
 
@@ -73,8 +43,8 @@ class House:
         self.conn, self.dsn, self.plan, self.nexus = conn, dsn, plan, nexus
         self.storage = Storage(UPath(folder))
         self._template = folder.with_name("nexus.yaml")
-        self.extra: dict[str, Any] = {}
-        self.optimize_extra: dict[str, Any] | None = {}
+        self.extra: dict[str, Any] = {"read_timeout_s": 0.5}
+        self.optimize_extra: dict[str, Any] | None = {"read_timeout_s": 0.5}
         self.optimize_key = OPTIMIZE_KEY
         self._opened = ExitStack()
         self._accesses: dict[str, Access] = {}
@@ -222,7 +192,7 @@ class House:
 
     def reach(self, conn: Connection, depot: str) -> Access:
         if depot not in self._accesses:
-            made = access(self.plan, self.nexus.base_url, depot, self.extra, lambda _: None)
+            made = access(self.plan, self.nexus.base_url, depot, **self.extra)
             self._accesses[depot] = made
             self._opened.enter_context(made.client)
         return self._accesses[depot]
@@ -231,7 +201,7 @@ class House:
         """None when `optimize_extra` is: there is no such connection."""
         if self.optimize_extra is None:
             return None
-        made = optimizing(self.nexus.root, self.optimize_key, self.optimize_extra, lambda _: None)
+        made = optimizing(self.nexus.root, self.optimize_key, **self.optimize_extra)
         return self._opened.enter_context(made)
 
     def ask(self, consignment_id: int, kind: str = DOCUMENT_FETCH) -> None:

@@ -7,30 +7,25 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tests.networks.nexus.ways import access
+
 from palletflow import deployment
-from palletflow.networks.nexus import settings
-from palletflow.networks.nexus.client import NexusClient
-from palletflow.networks.nexus.lookups import Lookups
-from palletflow.networks.nexus.mapper import Mapper
 from palletflow.networks.nexus.poll import poll
-from palletflow.networks.nexus.wire import read_wire
-from palletflow.networks.nexus.work import Access
 from palletflow.store.connection import connect
 
 dsn, base_url, plan_file, now = sys.argv[1:]
 plan = deployment.load(Path(plan_file))
-mapper = Mapper(plan)
-parsed = settings.parse("nexus_pgd302", base_url, "sim_pgd302", "sim", {"allow_http": True})
 
 
 def clock() -> datetime:
     return datetime.fromisoformat(now)
 
 
-with connect(dsn) as conn, NexusClient(parsed, read_wire(mapper.template.sections), sleep=lambda _: None) as client:
+way = access(plan, base_url, "PGD302", patient=True, clock=clock)
+with connect(dsn) as conn, way.client:
     poll(
         conn,
-        Access(client, Lookups(client, mapper.template.sections["ids"], clock), mapper),
+        way,
         plan,
         "nexus_pgd302",
         asked=None,

@@ -10,16 +10,11 @@ from typing import Any
 import pytest
 from tests.conftest import NOW
 from tests.networks.nexus.simulated import SimulatedNexus
+from tests.networks.nexus.ways import access
 
 from palletflow.deployment import Deployment
-from palletflow.networks.nexus import settings
-from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.fetch import fetch_consignment
-from palletflow.networks.nexus.lookups import Lookups
-from palletflow.networks.nexus.mapper import preview
 from palletflow.networks.nexus.poll import Polled, poll
-from palletflow.networks.nexus.simulator import PASSWORD
-from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import NETWORK, Access
 from palletflow.store.connection import Connection
 from palletflow.store.imports import Counts
@@ -37,7 +32,7 @@ class Poller:
     def __init__(self, conn: Connection, plan: Deployment, sim: SimulatedNexus, folder: Path) -> None:
         self.conn, self.plan, self.sim, self._folder = conn, plan, sim, folder
         self.now = NOW
-        self.extra: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {"rate_per_second": 1000, "read_timeout_s": 2}
         self.tick = timedelta(0)
         self.lines: list[str] = []
         self.pauses: list[float] = []
@@ -65,19 +60,11 @@ class Poller:
 
     def access(self, depot: str = "PGD302") -> Access:
         """A new way to Nexus as a depot: a run of its own."""
-        mapper = preview(self.plan)
-        parsed = settings.parse(
-            self.connection(depot),
-            self.sim.base_url,
-            f"sim_{depot.lower()}",
-            PASSWORD,
-            {"allow_http": True, "rate_per_second": 1000, "read_timeout_s": 2, **self.extra},
+        way = access(
+            self.plan, self.sim.base_url, depot, patient=True, sleep=self.pauses.append, clock=self.clock, **self.extra
         )
-        client = NexusClient(
-            parsed, read_wire(mapper.template.sections), sleep=self.pauses.append, jitter=lambda: 1.0, clock=self.clock
-        )
-        self._clients.enter_context(client)
-        return Access(client, Lookups(client, mapper.template.sections["ids"], self.clock), mapper)
+        self._clients.enter_context(way.client)
+        return way
 
     def connection(self, depot: str) -> str:
         return self.plan.network(NETWORK).depots[depot]

@@ -11,7 +11,8 @@ import uvicorn
 from requests import Response, Session
 from tests.conftest import NOW
 
-from palletflow.networks.nexus.simulator import PASSWORD, USERS, create_app
+from palletflow.networks.nexus.simulator import PASSWORD, USERS
+from palletflow.networks.nexus.simulator.app import create_app
 
 _DEADLINE_S = 30
 START = NOW - timedelta(minutes=1)

@@ -10,7 +10,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.networks.nexus.tracked import access
+from tests.networks.nexus.ways import access
 
 from palletflow import deployment
 from palletflow.networks.nexus.status_export import StatusExport

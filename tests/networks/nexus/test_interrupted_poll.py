@@ -1,7 +1,5 @@
 """A poll killed, cut off or doubled at any point ends in the same order store as an undisturbed one."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.conftest import NOW, PROJECT
+from tests.conftest import NOW
+from tests.killing import DEPLOYMENT, Process
 from tests.networks.nexus.polling import change
 from tests.networks.nexus.simulated import SimulatedNexus
 
@@ -60,22 +59,9 @@ def contents(dsn: str) -> dict[str, str]:
         }
 
 
-class Process:
+def polling(dsn: str, sim: SimulatedNexus) -> Process:
     """A poll in a process of its own."""
-
-    def __init__(self, dsn: str, sim: SimulatedNexus) -> None:
-        script = Path(__file__).with_name("poll_once.py")
-        plan = PROJECT / "include" / "deployment.yaml"
-        command = [sys.executable, str(script), dsn, sim.base_url, str(plan), NOW.isoformat()]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def finish(self) -> None:
-        _, said = self.process.communicate(timeout=PATIENCE_S)
-        assert self.process.returncode == 0, said
+    return Process(Path(__file__).with_name("poll_once.py"), dsn, sim.base_url, DEPLOYMENT, NOW.isoformat())
 
 
 @contextmanager
@@ -124,7 +110,7 @@ class Scene:
         self.polled_once = "polled_once"
         self._copy(migrated, self.polled_once)
         ids = self.sim.add_many(count=8, role="requesting", pallets=2)
-        Process(postgres.dsn(self.polled_once), self.sim).finish()
+        polling(postgres.dsn(self.polled_once), self.sim).finish()
         with connect(postgres.dsn(self.polled_once)) as conn:
             conn.execute("DELETE FROM watermarks")  # the second poll's would be the same
             conn.execute("DELETE FROM poll_runs")
@@ -136,7 +122,7 @@ class Scene:
         self.sim.scan(ids[2], "Cancelled", barcode=None, dateTime=(NOW - timedelta(minutes=3)).isoformat())
         change(self.sim, ids[3], customerReference="PO-NEW", startWindow="10:00")
         with self.store("polled_twice") as dsn:
-            Process(dsn, self.sim).finish()
+            polling(dsn, self.sim).finish()
             self.undisturbed = contents(dsn)
         assert all(self.undisturbed.values())
 
@@ -187,53 +173,52 @@ def store(scene: Scene) -> Iterator[str]:
 )
 def test_killed_at_a_step_the_rerun_is_whole(scene, store, point, table, mode):
     with locked(store, table, mode) as holder:
-        process = Process(store, scene.sim)
+        process = polling(store, scene.sim)
         until_stopped(holder)
         process.kill()
 
-    Process(store, scene.sim).finish()
+    polling(store, scene.sim).finish()
     assert contents(store) == scene.undisturbed
 
 
 @pytest.mark.rule("NX-7-9")
 def test_killed_before_a_row_counts_as_read_it_is_read_again_and_nothing_is_written_twice(scene, store):
     with held_before_rows_count_as_read(store) as holder:
-        process = Process(store, scene.sim)
+        process = polling(store, scene.sim)
         until_stopped(holder)
         process.kill()
 
-    Process(store, scene.sim).finish()
+    polling(store, scene.sim).finish()
     assert contents(store) == scene.undisturbed
 
 
 @pytest.mark.parametrize("requests", [2, 9, 40, 90])
 def test_killed_after_so_many_calls_the_rerun_is_whole(scene, store, requests):
     before = scene.sim.look("requests")["total"]
-    process = Process(store, scene.sim)
+    process = polling(store, scene.sim)
     deadline = time.monotonic() + PATIENCE_S
     while scene.sim.look("requests")["total"] < before + requests:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.kill()
 
-    Process(store, scene.sim).finish()
+    polling(store, scene.sim).finish()
     assert contents(store) == scene.undisturbed
 
 
 def test_a_lost_order_store_in_the_middle_of_a_poll_leaves_what_was_stored_and_the_rerun_is_whole(scene, store):
     with locked(store, "tracking_events", "EXCLUSIVE") as holder:
-        process = Process(store, scene.sim)
+        process = polling(store, scene.sim)
         holder.execute("SELECT pg_terminate_backend(%s)", (until_stopped(holder),))
-        process.process.communicate(timeout=PATIENCE_S)
-        assert process.process.returncode == 1
+        assert process.ended() == 1
 
-    Process(store, scene.sim).finish()
+    polling(store, scene.sim).finish()
     assert contents(store) == scene.undisturbed
 
 
 def test_two_polls_at_once_end_like_one(scene, store):
     with locked(store, "tracking_events", "EXCLUSIVE") as holder:
-        processes = [Process(store, scene.sim) for _ in range(2)]
+        processes = [polling(store, scene.sim) for _ in range(2)]
         until_stopped(holder)
 
     for process in processes:

@@ -180,7 +180,7 @@ def test_what_was_cancelled_before_we_knew_it_makes_no_order(poller, nexus_sim, 
 
 @pytest.mark.rule("NX-7-9")
 def test_a_scan_is_stored_before_the_next_page_is_asked_for(poller, nexus_sim, fetch):
-    poller.extra = {"page_size": 4, "page_overlap": 1}
+    poller.extra |= {"page_size": 4, "page_overlap": 1}
     ids = nexus_sim.add_many(count=8, role="requesting")
     poller()
     for one in (ids[0], ids[7]):  # on the last and on the first page, as the newest come first
@@ -247,7 +247,7 @@ def test_the_windows_follow_the_watermark_by_days_in_london(poller, nexus_sim, f
 
 @pytest.mark.rule("NX-7-3", "NX-2.2-14")
 def test_after_a_long_outage_the_windows_are_cut(poller, nexus_sim):
-    poller.extra = {"overlap_days": 1}
+    poller.extra |= {"overlap_days": 1}
     poller.now = datetime(2026, 4, 30, 12, tzinfo=UTC)
     poller()
     poller.now = NOW

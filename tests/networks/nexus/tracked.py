@@ -12,18 +12,13 @@ from typing import Any
 import psycopg
 from tests.conftest import NOW
 from tests.networks.nexus.simulated import SimulatedNexus
+from tests.networks.nexus.ways import access
 from tests.networks.palletforce.dispatching import content
 
 from palletflow.deployment import Deployment
-from palletflow.networks.nexus import settings
-from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.consignment_import import ConsignmentImport
-from palletflow.networks.nexus.lookups import Lookups
-from palletflow.networks.nexus.mapper import Mapper
-from palletflow.networks.nexus.simulator import PASSWORD
 from palletflow.networks.nexus.status_export import StatusExport
 from palletflow.networks.nexus.status_import import StatusNews, store_statuses
-from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import NETWORK, STATUS_EXPORT, Access
 from palletflow.store import customers, movements, orders, work_items
 from palletflow.store.connection import Connection, connect
@@ -43,23 +38,13 @@ ROUTES = {
 OURS = ("PGD302", "UKD101", "FTD201")
 
 
-def access(plan: Deployment, base_url: str, depot: str, **extra: Any) -> Access:
-    """A depot's way to a simulated Nexus."""
-    mapper = Mapper(plan)
-    sections = mapper.template.sections
-    given = {"allow_http": True, "read_timeout_s": 5, "rate_per_second": 1000, **extra}
-    parsed = settings.parse(plan.network(NETWORK).depots[depot], base_url, f"sim_{depot.lower()}", PASSWORD, given)
-    client = NexusClient(parsed, read_wire(sections), patient=False, sleep=lambda _: None, jitter=lambda: 1.0)
-    return Access(client, Lookups(client, sections["ids"], lambda: datetime.now(UTC)), mapper)
-
-
 class Yard:
     """A haulier's order store and queue beside a simulated Nexus. `at` is the time at which the next poll reads."""
 
     def __init__(self, conn: Connection, dsn: str, plan: Deployment, nexus: SimulatedNexus, folder: Path) -> None:
         self.conn, self.dsn, self.plan, self.nexus, self._folder = conn, dsn, plan, nexus, folder
         self.at = NOW
-        self.extra: dict[str, Any] = {"status_export": True}
+        self.extra: dict[str, Any] = {"status_export": True, "read_timeout_s": 5, "rate_per_second": 1000}
         self._accesses: dict[str, Access] = {}
         self._opened = ExitStack()
         customers.sync(conn, plan.customer_names(), plan.account_rows())

@@ -15,7 +15,8 @@ import requests
 import uvicorn
 from fastapi import FastAPI
 
-from palletflow.networks.palletforce.simulator import ACCESS_KEYS, ACCOUNTS, DEPOTS, create_app, depot_for
+from palletflow.networks.palletforce.simulator import ACCESS_KEYS, ACCOUNTS, DEPOTS, depot_for
+from palletflow.networks.palletforce.simulator.app import create_app
 
 NOW = datetime(2026, 7, 15, 9, 0, tzinfo=UTC)  # Wednesday, 10:00 in London
 TODAY = ("2026-07-15T00:00:00", "2026-07-16T00:00:00")

@@ -6,15 +6,38 @@ connection's Extra as JSON.
 
 import json
 import sys
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.networks.palletways.uploading import Dock
+from tests.networks.palletways.upload_ways import uploader
+from tests.networks.palletways.ways import HOST
+from upath import UPath
 
 from palletflow import deployment
+from palletflow.documents.storage import Storage
+from palletflow.networks.palletways import upload_settings
+from palletflow.networks.palletways.simulator import UPLOAD_PASSWORD
+from palletflow.networks.palletways.upload_settings import UploadSettings
+from palletflow.networks.palletways.work import NETWORK, PHOTO_UPLOAD
 from palletflow.store.connection import connect
+from palletflow.work.drain import drain
 
 dsn, plan_file, folder, protocol, port, extra = sys.argv[1:]
-with connect(dsn) as conn:
-    dock = Dock(conn, dsn, deployment.load(Path(plan_file)), {protocol: int(port)}, Path(folder), protocol)
-    dock.extra = json.loads(extra)
-    dock.work()
+
+
+def connection(depot: str) -> UploadSettings:
+    return upload_settings.parse(
+        f"palletways_upload_{depot}", f"palletways_{protocol}", HOST, int(port), f"pw{depot}", UPLOAD_PASSWORD,
+        json.loads(extra),
+    )  # fmt: skip
+
+
+with ExitStack() as stack:
+    plan = deployment.load(Path(plan_file))
+    handler = uploader(plan, Storage(UPath(folder)), connection, lambda: datetime.now(UTC), stack)
+    drain(
+        lambda: connect(dsn), NETWORK, {PHOTO_UPLOAD: handler}, {PHOTO_UPLOAD: 1},
+        linger_s=0, most_s=60, stop=threading.Event(),
+    )  # fmt: skip

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from tests.networks.palletways.ways import HOST
 
 from palletflow.networks.palletways.simulator.files import FileServers, ca_pem, host_key_line
 from palletflow.networks.palletways.simulator.members import UPLOAD_PASSWORD
 from palletflow.networks.palletways.simulator.received import File, Received
 from palletflow.networks.palletways.simulator.switches import Switches
 
-HOST = "127.0.0.1"
 USER = "pw123"
 DEADLINE_S = 30
 TRACKING_ID = "60000000017"

@@ -12,12 +12,13 @@ from urllib.parse import quote
 import uvicorn
 from requests import Response, Session
 from tests.conftest import NOW
+from tests.networks.palletways.ways import DEPOT_KEYS
 
-from palletflow.networks.palletways.simulator import KEYS, create_app
+from palletflow.networks.palletways.simulator import KEYS
+from palletflow.networks.palletways.simulator.app import create_app
 
 _DEADLINE_S = 30
 START = NOW
-DEPOT_KEYS = {key.depot: text for text, key in KEYS.items() if not key.is_customer}
 [CUSTOMER_KEY] = [text for text, key in KEYS.items() if key.is_customer]
 
 

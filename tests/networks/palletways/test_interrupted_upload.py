@@ -17,7 +17,7 @@ from tests.killing import DEPLOYMENT, PATIENCE_S, Process, started, until
 from tests.killing import killed_at as killed_at_in
 from tests.killing import stopping as stopping_in
 from tests.networks.palletways.served_files import ServedFiles
-from tests.networks.palletways.uploading import Dock, photo
+from tests.networks.palletways.uploading import Dock, photo, upload_extra
 
 from palletflow.networks.palletways.simulator.files import home
 from palletflow.networks.palletways.work import NETWORK
@@ -100,7 +100,7 @@ def start(dock, tmp_path) -> Iterator[Callable[..., Process]]:
 
     def make(port: int | None = None, **extra: object) -> Process:
         place = (dock.dsn, DEPLOYMENT, tmp_path / "documents", dock.protocol, port or dock.ports[dock.protocol])
-        return Process(script, *place, json.dumps(extra))
+        return Process(script, *place, json.dumps(upload_extra(dock.protocol, **extra)))
 
     yield from started(make)
 

@@ -8,32 +8,29 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 from PIL import Image
 from tests.networks.palletforce.dispatching import content
-from tests.networks.palletways.served_files import HOST
-from tests.networks.palletways.simulated import DEPOT_KEYS
+from tests.networks.palletways.upload_ways import uploader
+from tests.networks.palletways.ways import HOST
 from upath import UPath
 
 from palletflow.deployment import Deployment
 from palletflow.documents import media
 from palletflow.documents.storage import Storage
-from palletflow.networks.palletways import settings, upload_settings
+from palletflow.networks.palletways import upload_settings
 from palletflow.networks.palletways.photo_upload import PhotoUpload
 from palletflow.networks.palletways.simulator.files import ca_pem, host_key_line
 from palletflow.networks.palletways.simulator.members import UPLOAD_PASSWORD
 from palletflow.networks.palletways.upload_settings import UploadSettings
-from palletflow.networks.palletways.upload_target import Target, sessions
-from palletflow.networks.palletways.work import NETWORK, PHOTO_UPLOAD, Access
+from palletflow.networks.palletways.work import NETWORK, PHOTO_UPLOAD
 from palletflow.store import customers, documents, orders, photo_uploads, work_items
 from palletflow.store.connection import Connection, connect
 from palletflow.store.documents import Document
 from palletflow.store.photo_uploads import Upload
 from palletflow.work.drain import drain
-from palletflow.work.flagged import require_unflagged
 
 PROTOCOLS = ("ftp", "ftps", "sftp")
 # Delivering depot by what we do there.
@@ -50,20 +47,19 @@ def photo(seed: int = 1, kind: str = "JPEG", side: int = 240, **options: Any) ->
     return out.getvalue()
 
 
-def upload_connection(protocol: str, port: int, depot: str = "123", **extra: Any) -> UploadSettings:
-    """A checked connection to one of the simulator's servers; `extra` over what the tests need."""
+def upload_extra(protocol: str, **extra: Any) -> dict[str, Any]:
+    """The Extra of a connection to one of the simulator's servers; `extra` over what the tests need."""
     known = {"sftp": {"host_key": host_key_line()}, "ftps": {"ca_bundle": ca_pem()}, "ftp": {}}[protocol]
-    given = {"upload_enabled_at": "2020-01-01T00:00:00+00:00", **known, **extra}
+    return {"upload_enabled_at": "2020-01-01T00:00:00+00:00", **known, **extra}
+
+
+def upload_connection(protocol: str, port: int, depot: str = "123", **extra: Any) -> UploadSettings:
+    """A checked connection to one of the simulator's servers."""
+    given = upload_extra(protocol, **extra)
     login, password = given.pop("login", f"pw{depot}"), given.pop("password", UPLOAD_PASSWORD)
     return upload_settings.parse(
         f"palletways_upload_{depot}", f"palletways_{protocol}", HOST, port, login, password, given
     )
-
-
-def api_access(plan: Deployment, depot: str, **extra: Any) -> Access:
-    """A depot's way to Palletways, of which uploads need the settings only."""
-    parsed = settings.parse(plan.network(NETWORK).depots[depot], depot, DEPOT_KEYS[depot], extra)
-    return Access(SimpleNamespace(settings=parsed), None)  # type: ignore[arg-type]
 
 
 class Dock:
@@ -166,20 +162,13 @@ class Dock:
         return upload_connection(self.protocol, self.ports[self.protocol], depot, **{**self.extra, **extra})
 
     def handler(self, stack: ExitStack) -> PhotoUpload:
-        """As the operator makes it for one run; connections that are wrong are found when they are used."""
-        targets: dict[str, Target] = {}
+        """As the operator makes it for one run."""
 
-        def uploads(conn: Connection, depot: str) -> Target:
+        def connection(depot: str) -> UploadSettings:
             self.reached += 1
-            if depot not in targets:
-                checked = self.settings(depot)
-                targets[depot] = Target(checked, stack.enter_context(sessions(checked)))
-            require_unflagged(conn, f"palletways_upload_{depot}", targets[depot].sessions.check, every_s=0)
-            return targets[depot]
+            return self.settings(depot)
 
-        return PhotoUpload(
-            self.plan, lambda _, depot: api_access(self.plan, depot, **self.api), uploads, self.storage, self.clock
-        )
+        return uploader(self.plan, self.storage, connection, self.clock, stack, **self.api)
 
     def clock(self) -> datetime:
         return self.now

@@ -8,7 +8,11 @@ from palletflow.deployment import Deployment
 from palletflow.networks.palletways import settings
 from palletflow.networks.palletways.client import PalletwaysClient
 from palletflow.networks.palletways.mapper import preview
+from palletflow.networks.palletways.simulator import KEYS
 from palletflow.networks.palletways.work import NETWORK, Access
+
+HOST = "127.0.0.1"
+DEPOT_KEYS = {key.depot: text for text, key in KEYS.items() if not key.is_customer}
 
 
 def access(plan: Deployment, root: str, depot: str, key: str, clock: Callable[[], datetime], **extra: Any) -> Access:

@@ -1,11 +1,10 @@
 """The Nexus network itself, for demo and tests: a REST server with living sample traffic and faults to order.
 
-Serve ``create_app()`` with uvicorn; the tree stands under ``/v1/``, Optimize under ``/optimize/``. The control paths
+Serve ``app.create_app()`` with uvicorn; the tree stands under ``/v1/``, Optimize under ``/optimize/``. The control paths
 are described in ``control.py``. Nothing here imports the rest of Palletflow, so that client and simulator can only
 agree through the wire contract.
 """
 
-from .app import create_app
 from .members import CUSTOMERS, DEPOTS, OPTIMIZE_KEY, OUR_DEPOTS, PASSWORD, USERS
 
-__all__ = ["CUSTOMERS", "DEPOTS", "OPTIMIZE_KEY", "OUR_DEPOTS", "PASSWORD", "USERS", "create_app"]
+__all__ = ["CUSTOMERS", "DEPOTS", "OPTIMIZE_KEY", "OUR_DEPOTS", "PASSWORD", "USERS"]

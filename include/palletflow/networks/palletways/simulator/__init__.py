@@ -1,11 +1,10 @@
 """The Palletways network itself, for demo and tests: web services, file servers, and faults to order.
 
-Serve ``create_app()`` with uvicorn; API2 stands at ``/``, the portal at ``/api/``. The control paths are described in
+Serve ``app.create_app()`` with uvicorn; API2 stands at ``/``, the portal at ``/api/``. The control paths are described in
 ``control.py``. Nothing here imports the rest of Palletflow but ``palletflow.simulation``, so that client and simulator
 can only agree through the wire contract.
 """
 
-from .app import create_app
 from .members import ACCOUNTS, DEPOTS, KEYS, OUR_DEPOTS, UPLOAD_PASSWORD, UPLOAD_USERS
 
-__all__ = ["ACCOUNTS", "DEPOTS", "KEYS", "OUR_DEPOTS", "UPLOAD_PASSWORD", "UPLOAD_USERS", "create_app"]
+__all__ = ["ACCOUNTS", "DEPOTS", "KEYS", "OUR_DEPOTS", "UPLOAD_PASSWORD", "UPLOAD_USERS"]
