@@ -1,6 +1,5 @@
 """What tests share: a real Postgres, a fresh order store a test, and a real Palletforce simulator on a real socket."""
 
-import itertools
 import os
 import socket
 import tempfile
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 import requests
 import uvicorn
+from tests.order_stores import OrderStores
 from xdist.scheduler import LoadScopeScheduling
 
 from palletflow import deployment
@@ -37,7 +37,6 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 PROJECT = Path(__file__).parents[1]
 # A Monday morning in summer time.
 NOW = datetime(2026, 7, 13, 9, 30, tzinfo=UTC)
-_numbers = itertools.count(1)
 
 
 class HousesFirst(LoadScopeScheduling):
@@ -75,15 +74,16 @@ def migrated(postgres: EmbeddedPostgres) -> str:
     return "template_of_order_stores"
 
 
+@pytest.fixture(scope="session")
+def order_stores(postgres: EmbeddedPostgres, migrated: str) -> OrderStores:
+    return OrderStores(postgres, migrated)
+
+
 @pytest.fixture
-def dsn(postgres: EmbeddedPostgres, migrated: str) -> Iterator[str]:
-    """A fresh, migrated order store."""
-    name = f"order_store_{next(_numbers)}"
-    with connect(postgres.dsn("postgres")) as admin:
-        # By its files: through the log of a server that keeps nothing it takes seven times as long.
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {migrated} STRATEGY file_copy")
-        yield postgres.dsn(name)
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def dsn(order_stores: OrderStores) -> Iterator[str]:
+    """A migrated order store in which nothing is."""
+    with order_stores.lent() as dsn:
+        yield dsn
 
 
 @pytest.fixture
