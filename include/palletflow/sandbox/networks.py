@@ -1,9 +1,9 @@
 """The simulated networks of the sandbox, found by looking into palletflow.networks.
 
 A network takes part by having a module `simulator.app` with `create_app()`, an ASGI application. If it also has a
-module `sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator. The names in
-its SERVERS are those of servers that the application can run besides, such as one for files: both functions then take a
-port for each by its name, and create_app the address to listen on as `bind`.
+module `sandbox` with `sandbox_connections(base_url)`, the Airflow connections that returns lead to its simulator. The
+names in its SERVERS are those of servers that the application can run besides, such as one for files: both functions
+then take a port for each by its name, and create_app the address to listen on as `bind`.
 """
 
 import importlib.util

@@ -1,8 +1,8 @@
 """The Palletforce network itself, for demo and tests: an HTTP server with living sample traffic and faults to order.
 
-Serve ``app.create_app()`` with uvicorn. Any base path will do: ``POST {anything}/DownloadManifest``. The control paths are
-described in ``control.py``. Nothing here imports the rest of Palletflow, so that client and simulator can only agree
-through the wire contract.
+Serve ``app.create_app()`` with uvicorn. Any base path will do: ``POST {anything}/DownloadManifest``. The control paths
+are described in ``control.py``. Nothing here imports the rest of Palletflow, so that client and simulator can only
+agree through the wire contract.
 """
 
 from .gazetteer import DEPOTS, depot_for
