@@ -1,4 +1,4 @@
-"""What tests share: a real Postgres, a fresh order store a test, and a real Palletforce simulator on a real socket."""
+"""What tests share: a real Postgres, an empty order store a test, and a real Palletforce simulator on a real socket."""
 
 import os
 import socket
