@@ -12,7 +12,7 @@ with DAG("late_run", schedule=None, doc_md=__doc__, tags=["import"], **dag_setti
 
     @task
     def take_long() -> None:
-        time.sleep(20)
+        time.sleep(60)  # longer than a busy scheduler may take to look at deadlines
 
     take_long()
 
