@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -171,13 +172,16 @@ def test_a_depot_that_is_refused_does_not_stop_the_others_and_comes_back_by_itse
 
 
 def test_a_demo_whose_pull_is_refused_fails_and_says_why(house, refused, tmp_path, monkeypatch, capsys):
+    assert until_ended(house, refused) == "failed"
     monkeypatch.setattr(demo, "running_house", lambda *_: nullcontext(house))
     with patch.dict(os.environ, {"PALLETFLOW_HOME": str(tmp_path)}):
         assert demo.main() == 1
 
     said = capsys.readouterr().out
-    assert "DEMO FAILED: palletforce_import: task import_depot 90" in said
-    assert "through connection 'palletforce_90" in said
+    tasks = house.api.get(f"dags/{DAG}/dagRuns/~/taskInstances")["task_instances"]
+    [named] = re.findall("DEMO FAILED: palletforce_import: task import_depot (.*) is failed", said)
+    assert named in {task["rendered_map_index"] for task in tasks if task["state"] == "failed"}
+    assert f"through connection 'palletforce_{named}'" in said
     assert "HTTP 401" in said
 
 
@@ -226,7 +230,7 @@ def test_a_late_run_is_told(house, alerts):
 
     late = house.api.trigger("late_run")
 
-    until(lambda: [text for text in alerts if late in text and "is still" in text])
+    until(lambda: [text for text in alerts if late in text and "is still running" in text])
 
 
 def test_a_run_that_failed_is_not_told_again_when_its_deadline_passes(house, alerts):

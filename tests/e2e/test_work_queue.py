@@ -16,6 +16,8 @@ DAG, NETWORK = "work_queue", "nonet"
 
 @pytest.fixture(scope="module")
 def store(house) -> Iterator[Connection]:
+    until(lambda: DAG in {dag["dag_id"] for dag in house.api.all("dags", "dags")})
+    until(lambda: house.api.get(f"dags/{DAG}/dagRuns")["dag_runs"])  # the first sweep, at once
     with connect(house.order_store_dsn) as conn:
         conn.execute("CREATE TABLE work_done (key text, at timestamptz DEFAULT clock_timestamp())")
         yield conn

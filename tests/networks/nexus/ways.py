@@ -10,11 +10,10 @@ from palletflow.networks.nexus.client import NexusClient
 from palletflow.networks.nexus.lookups import Lookups
 from palletflow.networks.nexus.mapper import preview
 from palletflow.networks.nexus.optimize import OptimizeClient
+from palletflow.networks.nexus.simulator import PASSWORD
 from palletflow.networks.nexus.wire import read_wire
 from palletflow.networks.nexus.work import NETWORK, Access
 
-# Of every user of the simulator.
-PASSWORD = "sim"
 HERE = {"allow_http": True, "attachment_hosts": ["127.0.0.1"]}
 
 

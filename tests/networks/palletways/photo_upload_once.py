@@ -11,14 +11,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.networks.palletways.upload_ways import uploader
-from tests.networks.palletways.ways import HOST
+from tests.networks.palletways.upload_ways import upload_connection, uploader
 from upath import UPath
 
 from palletflow import deployment
 from palletflow.documents.storage import Storage
-from palletflow.networks.palletways import upload_settings
-from palletflow.networks.palletways.simulator import UPLOAD_PASSWORD
 from palletflow.networks.palletways.upload_settings import UploadSettings
 from palletflow.networks.palletways.work import NETWORK, PHOTO_UPLOAD
 from palletflow.store.connection import connect
@@ -28,10 +25,7 @@ dsn, plan_file, folder, protocol, port, extra = sys.argv[1:]
 
 
 def connection(depot: str) -> UploadSettings:
-    return upload_settings.parse(
-        f"palletways_upload_{depot}", f"palletways_{protocol}", HOST, int(port), f"pw{depot}", UPLOAD_PASSWORD,
-        json.loads(extra),
-    )  # fmt: skip
+    return upload_connection(protocol, int(port), depot, **json.loads(extra))
 
 
 with ExitStack() as stack:

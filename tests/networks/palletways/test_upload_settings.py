@@ -4,7 +4,8 @@ import re
 
 import asyncssh
 import pytest
-from tests.networks.palletways.uploading import upload_connection
+from tests.networks.palletways.upload_ways import upload_connection
+from tests.networks.palletways.uploading import upload_extra
 
 from palletflow.documents import media
 from palletflow.network_errors import Misconfigured
@@ -18,7 +19,7 @@ TRACKING_ID = "60000000017"
 
 
 def sftp(**extra):
-    return upload_connection("sftp", 22, **extra)
+    return upload_connection("sftp", 22, **upload_extra("sftp", **extra))
 
 
 @pytest.mark.rule("PW-6-12", "PW-6-23", "PW-6-24", "PW-6-9", "PW-6-6", "PW-6-28", "PW-6-29", "PW-6-31", "PW-6-17")

@@ -1,5 +1,4 @@
-"""Uploads of a haulier's depots as the operator makes them, for tests and for the processes that they kill: imports
-little."""
+"""Uploads as the operator makes them, for tests and for the processes that they kill: imports little."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -7,17 +6,26 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from tests.networks.palletways.ways import DEPOT_KEYS
+from tests.networks.palletways.ways import DEPOT_KEYS, HOST
 
 from palletflow.deployment import Deployment
 from palletflow.documents.storage import Storage
-from palletflow.networks.palletways import settings
+from palletflow.networks.palletways import settings, upload_settings
 from palletflow.networks.palletways.photo_upload import PhotoUpload
+from palletflow.networks.palletways.simulator import UPLOAD_PASSWORD
 from palletflow.networks.palletways.upload_settings import UploadSettings
 from palletflow.networks.palletways.upload_target import Target, sessions
 from palletflow.networks.palletways.work import NETWORK, Access
 from palletflow.store.connection import Connection
 from palletflow.work.flagged import require_unflagged
+
+
+def upload_connection(protocol: str, port: int, depot: str = "123", **given: Any) -> UploadSettings:
+    """A checked connection to a file server of this machine. `given`: its Extra, and login and password if others."""
+    login, password = given.pop("login", f"pw{depot}"), given.pop("password", UPLOAD_PASSWORD)
+    return upload_settings.parse(
+        f"palletways_upload_{depot}", f"palletways_{protocol}", HOST, port, login, password, given
+    )
 
 
 def api_access(plan: Deployment, depot: str, **extra: Any) -> Access:
@@ -38,8 +46,8 @@ def uploader(
     targets: dict[str, Target] = {}
 
     def uploads(conn: Connection, depot: str) -> Target:
-        checked = connection(depot)
         if depot not in targets:
+            checked = connection(depot)
             targets[depot] = Target(checked, stack.enter_context(sessions(checked)))
         require_unflagged(conn, f"palletways_upload_{depot}", targets[depot].sessions.check, every_s=0)
         return targets[depot]

@@ -13,17 +13,14 @@ from typing import Any
 import psycopg
 from PIL import Image
 from tests.networks.palletforce.dispatching import content
-from tests.networks.palletways.upload_ways import uploader
-from tests.networks.palletways.ways import HOST
+from tests.networks.palletways.upload_ways import upload_connection, uploader
 from upath import UPath
 
 from palletflow.deployment import Deployment
 from palletflow.documents import media
 from palletflow.documents.storage import Storage
-from palletflow.networks.palletways import upload_settings
 from palletflow.networks.palletways.photo_upload import PhotoUpload
 from palletflow.networks.palletways.simulator.files import ca_pem, host_key_line
-from palletflow.networks.palletways.simulator.members import UPLOAD_PASSWORD
 from palletflow.networks.palletways.upload_settings import UploadSettings
 from palletflow.networks.palletways.work import NETWORK, PHOTO_UPLOAD
 from palletflow.store import customers, documents, orders, photo_uploads, work_items
@@ -51,15 +48,6 @@ def upload_extra(protocol: str, **extra: Any) -> dict[str, Any]:
     """The Extra of a connection to one of the simulator's servers; `extra` over what the tests need."""
     known = {"sftp": {"host_key": host_key_line()}, "ftps": {"ca_bundle": ca_pem()}, "ftp": {}}[protocol]
     return {"upload_enabled_at": "2020-01-01T00:00:00+00:00", **known, **extra}
-
-
-def upload_connection(protocol: str, port: int, depot: str = "123", **extra: Any) -> UploadSettings:
-    """A checked connection to one of the simulator's servers."""
-    given = upload_extra(protocol, **extra)
-    login, password = given.pop("login", f"pw{depot}"), given.pop("password", UPLOAD_PASSWORD)
-    return upload_settings.parse(
-        f"palletways_upload_{depot}", f"palletways_{protocol}", HOST, port, login, password, given
-    )
 
 
 class Dock:
@@ -159,7 +147,8 @@ class Dock:
     # The queue
 
     def settings(self, depot: str = "123", **extra: Any) -> UploadSettings:
-        return upload_connection(self.protocol, self.ports[self.protocol], depot, **{**self.extra, **extra})
+        given = upload_extra(self.protocol, **{**self.extra, **extra})
+        return upload_connection(self.protocol, self.ports[self.protocol], depot, **given)
 
     def handler(self, stack: ExitStack) -> PhotoUpload:
         """As the operator makes it for one run."""
